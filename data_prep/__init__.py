@@ -1,0 +1,1 @@
+"""Indexed token blends from raw sources; stands alone, imports nothing of prism."""

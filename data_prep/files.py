@@ -1,0 +1,105 @@
+"""Files that are whole or absent: written to a temporary name, synced, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from data_prep.errors import DataError
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Opens a temporary file beside `path`; on success it is synced and takes `path`'s name, else it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes a rename inside `directory` survive a power loss."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic_writer(path) as handle:
+        handle.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Raises DataError when the file is missing or isn't JSON."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataError("the file is missing", place=str(path), remedy="run the step that makes it") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"not valid JSON ({error})", place=str(path), remedy="delete it and run again") from None
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
+    """Returns the number of rows written, one JSON value a line."""
+    count = 0
+    with atomic_writer(path) as handle:
+        for count, row in enumerate(rows, start=1):
+            handle.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return count
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Raises DataError that names the line that isn't a JSON object."""
+    with path.open("rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise DataError(
+                    f"not valid JSON ({error.msg})", place=f"{path}:{number}", remedy="mend or remove the line"
+                ) from None
+            if not isinstance(row, dict):
+                raise DataError(
+                    f"expected a JSON object, found {type(row).__name__}",
+                    place=f"{path}:{number}",
+                    remedy="write one object a line",
+                )
+            yield row
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value` (sorted keys, no spaces)."""
+    return sha256_text(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))

@@ -1,0 +1,25 @@
+"""A stage's checkpoint as a language model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prism.generate.megatron import MegatronLanguageModel
+from prism.megatron import checkpoint
+from prism.megatron.layout import layout_of
+from prism.megatron.trainee import build_frozen
+
+if TYPE_CHECKING:
+    from prism.megatron.checkpoint import Checkpoint
+    from prism.recipe import Recipe
+
+
+def load_language_model(recipe: Recipe, source: Checkpoint, vocab_size: int) -> MegatronLanguageModel:
+    """Call it inside `prism.megatron.parallel.process_groups`.
+
+    Raises:
+        BadInput: the checkpoint is damaged or holds another model.
+    """
+    model = build_frozen(recipe.model, vocab_size, layout_of(recipe.cluster))
+    checkpoint.load(source, model)
+    return MegatronLanguageModel(model, vocab_size, recipe.model.max_position_embeddings)

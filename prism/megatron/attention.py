@@ -1,0 +1,84 @@
+"""Self attention for megatron-core with an SDPA core and a cache of roped keys.
+
+megatron-core's unfused `DotProductAttention` builds the score matrix, and its static inference context
+caches keys before RoPE and rotates all of them again at every token. Here the core is torch's
+scaled-dot-product attention, and cached keys are rotated once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from megatron.core.transformer.attention import SelfAttention
+from megatron.core.transformer.enums import AttnMaskType
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+
+from prism.kernels.attention import attention
+from prism.megatron.decode import DecodeContext, KeyValueCache
+
+
+class SdpaCoreAttention(torch.nn.Module):
+    """Softmax attention without parameters; the module that megatron-core calls `core_attention`."""
+
+    def __init__(
+        self,
+        config: TransformerConfig,
+        layer_number: int,
+        attn_mask_type: AttnMaskType,
+        attention_type: str,
+        softmax_scale: float | None = None,
+        **_: Any,
+    ) -> None:
+        super().__init__()
+        self.softmax_scale = softmax_scale
+        self.cache: KeyValueCache | None = None
+        self.context: DecodeContext | None = None
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        attn_mask_type: AttnMaskType | None = None,
+        attention_bias: Tensor | None = None,
+        packed_seq_params: Any = None,
+    ) -> Tensor:
+        """Shapes: query (seq, batch, heads, dim), key and value (seq, batch, groups, dim) -> (seq, batch, heads*dim)."""
+        sequence, batch, heads, dim = query.shape
+        # (seq, batch, heads, dim) -> (batch, heads, seq, dim)
+        q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+        if self.cache is None or self.context is None:
+            out = attention(q, k, v, causal=True, scale=self.softmax_scale)
+        else:
+            k, v = self.cache.append(k, v, self.context.position)
+            out = attention(q, k, v, mask=self.context.mask, scale=self.softmax_scale)
+        return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
+
+
+class PrismSelfAttention(SelfAttention):
+    """megatron-core's self attention; in decoding, positions come from the context and keys are cached roped."""
+
+    def _adjust_key_value_for_inference(
+        self,
+        inference_context: DecodeContext | None,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        rotary_pos_emb: tuple[Tensor, Tensor] | None,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None, AttnMaskType, None]:
+        core = self.core_attention
+        if inference_context is None:
+            core.cache = core.context = None
+            return query, key, value, rotary_pos_emb, self.attn_mask_type, None
+        core.context = inference_context
+        core.cache = inference_context.key_value_cache(self.layer_number)
+        if rotary_pos_emb is not None:
+            start = inference_context.position
+            rows = slice(start, start + query.size(0))
+            rotary_pos_emb = (rotary_pos_emb[0][rows], rotary_pos_emb[1][rows])
+        return query, key, value, rotary_pos_emb, self.attn_mask_type, None

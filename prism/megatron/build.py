@@ -1,0 +1,104 @@
+"""Builds the model that a recipe describes, on this rank's part of the layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from megatron.core import parallel_state
+from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
+from megatron.core.models.gpt import GPTModel
+from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.attention import SelfAttentionSubmodules
+from megatron.core.transformer.enums import AttnMaskType
+from megatron.core.transformer.identity_op import IdentityOp
+from megatron.core.transformer.mlp import MLP, MLPSubmodules
+from megatron.core.transformer.module import Float16Module
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
+from megatron.core.transformer.transformer_config import TransformerConfig
+from megatron.core.transformer.transformer_layer import (
+    TransformerLayer,
+    TransformerLayerSubmodules,
+)
+from megatron.core.transformer.transformer_block import get_num_layers_to_build
+
+from prism.megatron.attention import PrismSelfAttention, SdpaCoreAttention
+from prism.megatron.backend import backend
+from prism.megatron.config import padded_vocabulary, transformer_config
+from prism.megatron.norm import TorchRMSNorm
+from prism.megatron.parallel import Layout
+
+if TYPE_CHECKING:
+    from prism.recipe import ModelConfig
+
+
+def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: str) -> torch.nn.Module:
+    """This rank's chunk of the model, weights not yet set (see `initialise` and `checkpoint`).
+
+    Args:
+        vocab_size: tokens that the tokenizer knows; padded here.
+    """
+    config = transformer_config(model, layout, precision)
+    vocabulary = padded_vocabulary(vocab_size, layout.tensor)
+    first, last = parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
+    if model.hybrid_pattern:
+        from prism.megatron.hybrid import build_hybrid
+
+        module = build_hybrid(
+            config, model, vocab_size=vocabulary, pre_process=first, post_process=last
+        )
+    else:
+        module = GPTModel(
+            config=config,
+            transformer_layer_spec=_block_spec(config),
+            vocab_size=vocabulary,
+            max_sequence_length=model.max_position_embeddings,
+            pre_process=first,
+            post_process=last,
+            share_embeddings_and_output_weights=model.tie_embeddings,
+            position_embedding_type="rope" if model.rope_base else "none",
+            rotary_base=int(model.rope_base or 10_000),
+        )
+    module = module.to(backend().device)
+    return Float16Module(config, module) if precision == "bf16" else module
+
+
+def _block_spec(config: TransformerConfig) -> TransformerBlockSubmodules:
+    layers = [layer_spec()] * get_num_layers_to_build(config)
+    return TransformerBlockSubmodules(layer_specs=layers, layer_norm=TorchRMSNorm)
+
+
+def layer_spec() -> ModuleSpec:
+    """A pre-norm transformer layer: RMSNorm, self attention, RMSNorm, MLP."""
+    return ModuleSpec(
+        module=TransformerLayer,
+        submodules=TransformerLayerSubmodules(
+            input_layernorm=TorchRMSNorm,
+            self_attention=attention_spec(),
+            self_attn_bda=get_bias_dropout_add,
+            pre_mlp_layernorm=TorchRMSNorm,
+            mlp=mlp_spec(),
+            mlp_bda=get_bias_dropout_add,
+        ),
+    )
+
+
+def attention_spec() -> ModuleSpec:
+    return ModuleSpec(
+        module=PrismSelfAttention,
+        params={"attn_mask_type": AttnMaskType.causal},
+        submodules=SelfAttentionSubmodules(
+            linear_qkv=ColumnParallelLinear,
+            core_attention=SdpaCoreAttention,
+            linear_proj=RowParallelLinear,
+            q_layernorm=IdentityOp,
+            k_layernorm=IdentityOp,
+        ),
+    )
+
+
+def mlp_spec() -> ModuleSpec:
+    return ModuleSpec(
+        module=MLP, submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+    )

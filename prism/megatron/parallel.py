@@ -1,0 +1,117 @@
+"""Process groups: which rank holds which part of the model and of the batch."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
+
+from prism.errors import UsageError
+from prism.megatron.backend import backend
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a model is spread: tensor, pipeline and context parallel sizes; data parallel takes the rest."""
+
+    tensor: int = 1
+    pipeline: int = 1
+    context: int = 1
+    sequence_parallel: bool = False
+
+
+@contextmanager
+def process_groups(layout: Layout, seed: int) -> Iterator[None]:
+    """Starts torch.distributed and megatron-core's groups for `layout`, and ends them on the way out.
+
+    Reads the rank and world size that torchrun sets; alone, a process is a world of one.
+
+    Raises:
+        UsageError: the world size isn't a multiple of the layout's size.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    size = layout.tensor * layout.pipeline * layout.context
+    if world % size:
+        raise UsageError(
+            f"{world} processes can't hold TP {layout.tensor} x PP {layout.pipeline} x CP {layout.context} = {size}",
+            place="cluster",
+            remedy=f"start a multiple of {size} processes",
+        )
+    if world == 1:
+        store = dist.HashStore()
+        dist.init_process_group(backend().collective, store=store, rank=0, world_size=1)
+    else:
+        dist.init_process_group(backend().collective)
+    try:
+        parallel_state.initialize_model_parallel(
+            tensor_model_parallel_size=layout.tensor,
+            pipeline_model_parallel_size=layout.pipeline,
+            context_parallel_size=layout.context,
+        )
+        seed_everything(seed)
+        yield
+    finally:
+        parallel_state.destroy_model_parallel()
+        dist.destroy_process_group()
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, torch and megatron-core's tensor-parallel RNG tracker."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+    model_parallel_cuda_manual_seed(seed, force_reset_rng=True)
+
+
+def is_first_rank() -> bool:
+    return dist.get_rank() == 0
+
+
+def is_last_stage() -> bool:
+    """True on the pipeline stage that holds the output layer, and thus the losses."""
+    return bool(parallel_state.is_pipeline_last_stage())
+
+
+def data_parallel_rank() -> int:
+    return int(parallel_state.get_data_parallel_rank())
+
+
+def data_parallel_size() -> int:
+    return int(parallel_state.get_data_parallel_world_size())
+
+
+def share_from_last_stage(values: torch.Tensor) -> torch.Tensor:
+    """Copies `values` of the last pipeline stage to every stage (in place); the shape must be known to all."""
+    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+        dist.broadcast(
+            values,
+            src=parallel_state.get_pipeline_model_parallel_last_rank(),
+            group=parallel_state.get_pipeline_model_parallel_group(),
+        )
+    return values
+
+
+def sum_over_data_parallel(values: torch.Tensor) -> torch.Tensor:
+    """Sums `values` over the data-parallel group (in place)."""
+    if data_parallel_size() > 1:
+        dist.all_reduce(values, group=parallel_state.get_data_parallel_group())
+    return values
+
+
+def gather_over_data_parallel(items: list[Item]) -> list[list[Item]]:
+    """Every data-parallel rank's list, by rank. Items must be plain Python values."""
+    if data_parallel_size() == 1:
+        return [items]
+    gathered: list[list[Item]] = [[] for _ in range(data_parallel_size())]
+    dist.all_gather_object(gathered, items, group=parallel_state.get_data_parallel_group())
+    return gathered

@@ -1,0 +1,124 @@
+"""One optimizer step over a global batch, through megatron-core's pipeline schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
+from megatron.core.distributed import DistributedDataParallel
+from megatron.core.distributed.finalize_model_grads import finalize_model_grads
+from megatron.core.optimizer import MegatronOptimizer
+from megatron.core.pipeline_parallel import get_forward_backward_func
+from torch import Tensor
+
+from prism.megatron.optimizer import set_learning_rate
+from prism.megatron.parallel import share_from_last_stage
+
+
+class MicroBatch(Protocol):
+    """What the engine needs of a micro batch. Shapes: (sequences, sequence length), int64."""
+
+    @property
+    def tokens(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor: ...
+
+
+Batch = TypeVar("Batch", bound=MicroBatch)
+
+Loss = Callable[[Tensor, Batch], tuple[Tensor, dict[str, Tensor]]]
+"""(negative log-probabilities of the labels (sequences, length), micro batch) -> (scalar loss, sums to report).
+
+The gradients of the scalar losses are averaged over micro batches and over data-parallel ranks.
+"""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`sums` adds up what the loss reported over this rank's micro batches (the same on every pipeline stage)."""
+
+    grad_norm: float
+    sums: Mapping[str, Tensor]
+
+
+def forward_backward(
+    chunk: torch.nn.Module, batches: Sequence[Batch], loss: Loss[Batch], *, report: Sequence[str], forward_only: bool
+) -> dict[str, Tensor]:
+    """Runs the micro batches through the pipeline; returns the sums named in `report`, float64 scalars or vectors."""
+    first = batches[0]
+
+    def forward_step(data: Iterator[Batch], model: torch.nn.Module) -> tuple[Tensor, Any]:
+        batch = next(data)
+        sequences, length = batch.tokens.shape
+        positions = torch.arange(length, device=batch.tokens.device).expand(sequences, length)
+        output = model(batch.tokens, positions, None, labels=batch.labels)
+
+        def reduce(token_losses: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            value, sums = loss(token_losses, batch)
+            return value * 1.0, sums  # a tensor of its own: the schedule scales it in place
+
+        return output, reduce
+
+    reports = get_forward_backward_func()(
+        forward_step_func=forward_step,
+        data_iterator=iter(batches),
+        model=chunk,
+        num_microbatches=len(batches),
+        seq_length=first.tokens.shape[1],
+        micro_batch_size=first.tokens.shape[0],
+        forward_only=forward_only,
+    )
+    sums = {}
+    for name in report:
+        values = [entry[name].detach().double() for entry in reports]
+        sums[name] = torch.stack(values).sum(0) if values else torch.zeros((), dtype=torch.float64)
+    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+        sums = {name: _share(value) for name, value in sums.items()}
+    return sums
+
+
+def _share(value: Tensor) -> Tensor:
+    """The last stage's value on every stage; its size goes first, since only the last stage knows it."""
+    size = share_from_last_stage(torch.tensor([value.numel() if value.ndim else 0]))
+    length = int(size.item())
+    if not parallel_state.is_pipeline_last_stage():
+        value = torch.zeros(length, dtype=torch.float64) if length else torch.zeros((), dtype=torch.float64)
+    return share_from_last_stage(value.contiguous())
+
+
+def train_step(
+    chunk: DistributedDataParallel,
+    optimizer: MegatronOptimizer,
+    batches: Sequence[Batch],
+    loss: Loss[Batch],
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    report: Sequence[str],
+) -> StepResult:
+    """Forward and backward over the micro batches, gradient reduction, clipping, AdamW."""
+    chunk.zero_grad_buffer()
+    optimizer.zero_grad()
+    set_learning_rate(optimizer, learning_rate, weight_decay)
+    sums = forward_backward(chunk, batches, loss, report=report, forward_only=False)
+    finalize_model_grads([chunk])
+    _reduce_replicated_gradients(chunk)
+    _, grad_norm, _ = optimizer.step()
+    return StepResult(float(grad_norm or 0.0), sums)
+
+
+def _reduce_replicated_gradients(chunk: torch.nn.Module) -> None:
+    """Adds up, over tensor-parallel ranks, gradients of parameters that every rank holds and uses in part.
+
+    Such parameters are marked `allreduce_over_tensor_parallel` (a single Mamba group's B and C rows).
+    """
+    if parallel_state.get_tensor_model_parallel_world_size() == 1:
+        return
+    group = parallel_state.get_tensor_model_parallel_group()
+    for parameter in chunk.parameters():
+        if getattr(parameter, "allreduce_over_tensor_parallel", False):
+            dist.all_reduce(parameter.main_grad, group=group)

@@ -1,0 +1,1 @@
+"""LLaMA: pre-norm decoder with RMSNorm, RoPE, grouped-query attention and SwiGLU."""

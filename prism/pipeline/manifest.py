@@ -1,0 +1,130 @@
+"""manifest.json: what every node of a run made, from what, and which recipe keys decided it.
+
+| key | what |
+|---|---|
+| `schema_version` | of this file |
+| `nodes.<name>` | `status` (started, finished), `kind`, `section` and its `section_fingerprint`, `parents` (artifact -> hash), `outputs`, `seconds`, `started`, `finished`, `code_version` |
+| `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (name -> size, mtime_ns, sha256) |
+
+Only the process that runs the graph writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from data_prep.files import fingerprint, read_json, write_json
+from prism.errors import BadInput
+from prism.pipeline.artifacts import Artifact, FileRecord, measure
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """A node's last run. `section` holds the recipe keys that decided it; times are ISO 8601 in UTC."""
+
+    status: Literal["started", "finished"]
+    kind: str
+    section: Mapping[str, Any]
+    parents: Mapping[str, str]
+    started: str
+    code_version: str
+    outputs: tuple[str, ...] = ()
+    seconds: float | None = None
+    finished: str | None = None
+
+    @property
+    def section_fingerprint(self) -> str:
+        return fingerprint(self.section)
+
+
+@dataclass
+class Manifest:
+    """The manifest of one run directory; `save` makes changes last."""
+
+    directory: Path
+    nodes: dict[str, NodeRecord] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, directory: Path) -> Manifest:
+        """The run's manifest; an empty one where there is none.
+
+        Raises:
+            BadInput: another release wrote it, or it is damaged.
+        """
+        file = directory / FILE_NAME
+        if not file.exists():
+            return cls(directory)
+        content = read_json(file)
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise BadInput(
+                f"manifest schema {version!r}, this release reads {SCHEMA_VERSION}",
+                place=str(file),
+                remedy=_remedy(version),
+            )
+        try:
+            nodes = {name: _node_from(entry) for name, entry in content["nodes"].items()}
+            artifacts = {path: _artifact_from(path, entry) for path, entry in content["artifacts"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(
+                f"damaged ({type(error).__name__}: {error})",
+                place=str(file),
+                remedy="restore it, or delete the run's folder and run again",
+            ) from None
+        return cls(directory, nodes, artifacts)
+
+    def save(self) -> None:
+        """Writes the file whole or not at all."""
+        makers = {path: name for name, record in self.nodes.items() for path in record.outputs}
+        write_json(
+            self.directory / FILE_NAME,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "run": self.directory.name,
+                "nodes": {
+                    name: {**asdict(record), "section_fingerprint": record.section_fingerprint}
+                    for name, record in self.nodes.items()
+                },
+                "artifacts": {
+                    path: {
+                        "sha256": artifact.sha256,
+                        "made_by": makers.get(path),
+                        "files": {name: asdict(record) for name, record in artifact.files.items()},
+                    }
+                    for path, artifact in self.artifacts.items()
+                },
+            },
+        )
+
+    def measure(self, path: str) -> Artifact:
+        """The artifact at `path` as it is now; files that look unchanged aren't read.
+
+        Raises:
+            BadInput: there is nothing at that path.
+        """
+        artifact = measure(self.directory, path, self.artifacts.get(path))
+        self.artifacts[path] = artifact
+        return artifact
+
+
+def _remedy(version: object) -> str:
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        return f"use the release of prism-megatron that wrote it: a later one, whose manifest schema is {version}"
+    return "delete the run's folder and run again"
+
+
+def _node_from(entry: Mapping[str, Any]) -> NodeRecord:
+    values = {key: value for key, value in entry.items() if key != "section_fingerprint"}
+    return NodeRecord(**{**values, "outputs": tuple(entry["outputs"])})
+
+
+def _artifact_from(path: str, entry: Mapping[str, Any]) -> Artifact:
+    files = {name: FileRecord(**record) for name, record in entry["files"].items()}
+    return Artifact(path, entry["sha256"], files)

@@ -1,0 +1,37 @@
+"""The recipe: schema, composition, validation. Imports without torch, megatron-core and datatrove."""
+
+from data_prep.schema import DataConfig
+from prism.recipe.load import RecipeErrors, load_recipe
+from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
+from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig
+from prism.recipe.schema.rl import RlConfig
+from prism.recipe.schema.stages import (
+    AnalyzeConfig,
+    ClaimConfig,
+    ClusterConfig,
+    EvaluateConfig,
+    MergeConfig,
+    StageNode,
+)
+from prism.recipe.schema.training import MidtrainConfig, OptimizerConfig, ScheduleConfig
+
+__all__ = [
+    "CHECKPOINT_KINDS",
+    "AnalyzeConfig",
+    "ClaimConfig",
+    "ClusterConfig",
+    "DataConfig",
+    "EvaluateConfig",
+    "InitialisationConfig",
+    "MambaConfig",
+    "MergeConfig",
+    "MidtrainConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "Recipe",
+    "RecipeErrors",
+    "RlConfig",
+    "ScheduleConfig",
+    "StageNode",
+    "load_recipe",
+]

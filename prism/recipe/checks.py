@@ -1,0 +1,226 @@
+"""What the types can't say: sections that must agree with each other."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong in a composed recipe. `path` is the key, as a tuple of names."""
+
+    path: tuple[str, ...]
+    message: str
+    remedy: str
+
+
+_NEEDS_PARENT = ("midtrain", "merge", "extend", "difficulty", "rl")
+
+
+def findings(recipe: Recipe) -> Iterator[Finding]:
+    """Every disagreement between sections, first those of the data, then model, cluster, pipeline, claims."""
+    yield from _data(recipe)
+    yield from _model(recipe)
+    yield from _cluster(recipe)
+    yield from _pipeline(recipe)
+    yield from _claims(recipe)
+
+
+def missing_files(recipe: Recipe) -> Iterator[Finding]:
+    """Files that the recipe names and that the run doesn't make itself."""
+    if recipe.data.tokenizer.kind == "file" and recipe.pipeline:
+        path = recipe.data.tokenizer.path
+        if path is None or not Path(path).is_file():
+            yield Finding(
+                ("data", "tokenizer", "path"),
+                f"missing file {path}",
+                "give the path of a Hugging Face tokenizer.json",
+            )
+    for name, source in recipe.data.sources.items():
+        if not _exists(source.path):
+            yield Finding(
+                ("data", "sources", name, "path"), f"missing file {source.path}", "correct the path, or fetch the data"
+            )
+    for name, prompts in recipe.rl.prompts.items():
+        if not _exists(prompts.path):
+            yield Finding(
+                ("rl", "prompts", name, "path"), f"missing file {prompts.path}", "correct the path, or fetch the data"
+            )
+
+
+def _exists(path: str) -> bool:
+    if path.startswith("world/"):
+        return True
+    if any(sign in path for sign in "*?["):
+        return any(Path().glob(path)) if not Path(path).is_absolute() else any(Path("/").glob(path[1:]))
+    return Path(path).exists()
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+
+
+def _data(recipe: Recipe) -> Iterator[Finding]:
+    for name, weights in recipe.data.blends.items():
+        path = ("data", "blends", name)
+        for source in weights:
+            if source not in recipe.data.sources:
+                yield Finding((*path, source), f"unknown source {source}", _nearest(source, recipe.data.sources))
+        total = sum(weights.values())
+        if abs(total - 100) > 1e-6:
+            yield Finding(path, f"weights sum to {total:g} percent, not 100", "make them sum to 100")
+        for source, weight in weights.items():
+            if weight <= 0:
+                yield Finding((*path, source), f"weight {weight:g} isn't above 0", "leave the source out")
+    for source in recipe.data.tokenizer.train_on:
+        if source not in recipe.data.sources:
+            yield Finding(
+                ("data", "tokenizer", "train_on"), f"unknown source {source}", _nearest(source, recipe.data.sources)
+            )
+
+
+def _model(recipe: Recipe) -> Iterator[Finding]:
+    model = recipe.model
+    groups = model.num_query_groups or model.num_attention_heads
+    if model.num_attention_heads % groups:
+        yield Finding(
+            ("model", "num_query_groups"),
+            f"{groups} key-value heads don't divide {model.num_attention_heads} query heads",
+            f"use a divisor of {model.num_attention_heads}",
+        )
+    if model.head_dim is None and model.hidden_size % model.num_attention_heads:
+        yield Finding(
+            ("model", "num_attention_heads"),
+            f"{model.num_attention_heads} heads don't divide hidden_size {model.hidden_size}",
+            "set head_dim, or use a divisor",
+        )
+    pattern = model.hybrid_pattern
+    if pattern is None:
+        return
+    if set(pattern) - set("M*-"):
+        yield Finding(
+            ("model", "hybrid_pattern"), f"unknown letters in {pattern!r}", "use M Mamba-2, * attention, - MLP"
+        )
+    if len(pattern) != model.num_layers:
+        yield Finding(
+            ("model", "hybrid_pattern"),
+            f"{len(pattern)} characters for {model.num_layers} layers",
+            "write one character a layer",
+        )
+    if model.mamba is None:
+        yield Finding(("model", "mamba"), "a hybrid needs the mamba section", "add model.mamba")
+    elif model.mamba.inner_size % model.mamba.head_dim:
+        yield Finding(
+            ("model", "mamba", "head_dim"),
+            f"head_dim {model.mamba.head_dim} doesn't divide inner_size {model.mamba.inner_size}",
+            "use a divisor",
+        )
+
+
+def _cluster(recipe: Recipe) -> Iterator[Finding]:
+    model, cluster = recipe.model, recipe.cluster
+    tensor, path = cluster.tensor_parallel, ("cluster", "tensor_parallel")
+    counts = {"query heads": model.num_attention_heads, "key-value heads": model.num_query_groups or model.num_attention_heads}
+    if model.mamba is not None:
+        counts["Mamba heads"] = model.mamba.inner_size // model.mamba.head_dim
+        if model.mamba.num_groups > 1:  # a single group is replicated
+            counts["Mamba groups"] = model.mamba.num_groups
+    for what, count in counts.items():
+        if count % tensor:
+            fits = [size for size in range(1, count + 1) if all(n % size == 0 for n in counts.values())]
+            nearest = min(fits, key=lambda size: (abs(size - tensor), size))
+            yield Finding(path, f"tensor_parallel {tensor} doesn't divide {count} {what}", f"nearest that does: {nearest}")
+            break
+    if model.num_layers % cluster.pipeline_parallel:
+        fits = [size for size in range(1, model.num_layers + 1) if model.num_layers % size == 0]
+        nearest = min(fits, key=lambda size: (abs(size - cluster.pipeline_parallel), size))
+        yield Finding(
+            ("cluster", "pipeline_parallel"),
+            f"pipeline_parallel {cluster.pipeline_parallel} doesn't divide {model.num_layers} layers",
+            f"nearest that does: {nearest}",
+        )
+    size = tensor * cluster.pipeline_parallel * cluster.context_parallel
+    if cluster.processes % size:
+        yield Finding(
+            ("cluster", "processes"),
+            f"{cluster.processes} processes aren't a multiple of TP x PP x CP = {size}",
+            f"use a multiple of {size}",
+        )
+        return
+    replicas = cluster.processes // size
+    training = [name for name, node in recipe.pipeline.items() if node.stage in ("pretrain", "midtrain", "extend")]
+    for name in training:
+        try:
+            config = recipe.training_config(name)
+        except ValidationError:
+            continue
+        step = config.micro_batch_size * replicas
+        if config.global_batch_size % step:
+            yield Finding(
+                ("pipeline", name),
+                f"global_batch_size {config.global_batch_size} isn't a multiple of micro_batch_size x data parallel = {step}",
+                f"use a multiple of {step}",
+            )
+
+
+def _pipeline(recipe: Recipe) -> Iterator[Finding]:
+    for name, node in recipe.pipeline.items():
+        path = ("pipeline", name)
+        if node.stage in _NEEDS_PARENT and node.parent is None and name:
+            yield Finding(path, f"a {node.stage} stage needs `from`", "name the stage it starts from")
+        for key, other in (("from", node.parent), ("prompts_from", node.prompts_from)):
+            if other is not None and other not in recipe.pipeline:
+                yield Finding((*path, key), f"unknown stage {other}", _nearest(other, recipe.pipeline))
+        if node.parent in recipe.pipeline and recipe.pipeline[node.parent].stage not in CHECKPOINT_KINDS:
+            yield Finding((*path, "from"), f"{node.parent} leaves no checkpoint", "start from another stage")
+        if _in_circle(recipe, name):
+            yield Finding((*path, "from"), "the stage starts, in the end, from itself", "break the circle")
+        yield from _settings(recipe, name)
+
+
+def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
+    node, path = recipe.pipeline[name], ("pipeline", name, "with")
+    readers: dict[str, Any] = {"rl": recipe.rl_config, "difficulty": recipe.rl_config, "merge": recipe.merge_config}
+    try:
+        config = readers.get(node.stage, recipe.training_config)(name)
+    except ValidationError as error:
+        for problem in error.errors():
+            keys = tuple(str(part) for part in problem["loc"])
+            yield Finding((*path, *keys), f"{'.'.join(keys)}: {problem['msg'].lower()}", "see `prism recipes schema`")
+        return
+    if node.stage in ("pretrain", "midtrain", "extend") and config.blend not in recipe.data.blends:
+        yield Finding((*path, "blend"), f"unknown blend {config.blend}", _nearest(config.blend, recipe.data.blends))
+    if node.stage in ("rl", "difficulty"):
+        total = sum(config.mix.values())
+        if abs(total - 100) > 1e-6:
+            yield Finding((*path, "mix"), f"rl.mix sums to {total:g} percent, not 100", "make it sum to 100")
+        for domain in config.mix:
+            if domain not in config.prompts:
+                yield Finding((*path, "mix", domain), f"no prompts for {domain}", _nearest(domain, config.prompts))
+
+
+def _in_circle(recipe: Recipe, name: str) -> bool:
+    seen, current = set(), recipe.pipeline[name].parent
+    while current in recipe.pipeline and current not in seen:
+        if current == name:
+            return True
+        seen.add(current)
+        current = recipe.pipeline[current].parent
+    return False
+
+
+def _claims(recipe: Recipe) -> Iterator[Finding]:
+    for name, claim in recipe.claims.items():
+        bounds = [claim.at_least, claim.at_most, claim.above, claim.below]
+        if sum(bound is not None for bound in bounds) > 1:
+            yield Finding(("claims", name), "more than one threshold", "keep one of at_least, at_most, above, below")

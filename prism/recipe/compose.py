@@ -1,0 +1,163 @@
+"""Composition: a recipe file, the fragments it extends, and overrides, with the place of every key."""
+
+from __future__ import annotations
+
+import difflib
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from prism.errors import RecipeError
+from prism.recipe.recipe import merged
+
+KeyPath = tuple[str, ...]
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+"""The recipes that come with the package."""
+
+OmegaConf.register_new_resolver("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
+
+
+@dataclass
+class Composed:
+    """A composed recipe: plain values, and where each key was last set (`file:line` or `--set key`)."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[KeyPath, str] = field(default_factory=dict)
+
+    def place_of(self, path: Sequence[str | int]) -> str:
+        """Where `path`, or the nearest section above it, was set."""
+        keys = tuple(str(key) for key in path)
+        for length in range(len(keys), -1, -1):
+            if keys[:length] in self.places:
+                return self.places[keys[:length]]
+        return "recipe"
+
+
+def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> Composed:
+    """Reads `recipe` (a path, or the name of a packaged recipe), its fragments, and `key=value` overrides.
+
+    Raises:
+        RecipeError: a file is missing or isn't YAML, fragments extend each other in a circle, an override has no
+            `=`, or an interpolation can't be resolved.
+    """
+    result = _read(find(recipe), ())
+    for override in overrides:
+        _apply(result, override)
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.create(result.values), resolve=True)
+    except OmegaConfBaseException as error:
+        key = str(getattr(error, "full_key", "") or "")
+        raise RecipeError(
+            str(error).splitlines()[0], place=result.place_of(key.split(".")), remedy="check the ${...} reference"
+        ) from None
+    assert isinstance(resolved, dict)
+    result.values = {str(key): value for key, value in resolved.items()}
+    return result
+
+
+def packaged() -> list[str]:
+    """Names of the packaged recipes; fragments are left out."""
+    names = (path.relative_to(RECIPES).with_suffix("").as_posix() for path in sorted(RECIPES.rglob("*.yaml")))
+    return [name for name in names if name.split("/")[0] not in FRAGMENTS]
+
+
+FRAGMENTS = ("models", "mixtures", "stages", "clusters")
+"""Folders of recipes/ that hold parts, not whole recipes."""
+
+
+def find(recipe: str | Path) -> Path:
+    """The file of a recipe given by path or packaged name. Raises RecipeError with the nearest name."""
+    for candidate in (Path(recipe), RECIPES / f"{recipe}.yaml", RECIPES / str(recipe)):
+        if candidate.is_file():
+            return candidate
+    near = difflib.get_close_matches(str(recipe).removesuffix(".yaml"), packaged(), n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else "`prism recipes list` shows the packaged ones"
+    raise RecipeError("no such recipe, neither a file nor a packaged one", place=str(recipe), remedy=hint)
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> Composed:
+    if path.resolve() in above:
+        raise RecipeError(
+            "the file extends itself, by way of its own fragments", place=str(path), remedy="break the circle"
+        )
+    values, places = _parse(path)
+    extends = values.pop("extends", None) or []
+    result = Composed()
+    for fragment in [extends] if isinstance(extends, str) else extends:
+        part = _read(_fragment(path, str(fragment), places), (*above, path.resolve()))
+        result.values = merged(result.values, part.values)
+        result.places |= part.places
+    result.values = merged(result.values, values)
+    result.places |= places
+    return result
+
+
+def _fragment(path: Path, fragment: str, places: dict[KeyPath, str]) -> Path:
+    for candidate in (path.parent / fragment, RECIPES / fragment):
+        if candidate.is_file():
+            return candidate
+    raise RecipeError(
+        f"extends {fragment}, which is neither beside this file nor among the packaged recipes",
+        place=places.get(("extends",), str(path)),
+        remedy="correct the path of the fragment",
+    )
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    try:
+        text = path.read_text()
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"not valid YAML ({error.problem})", place=f"{path}:{line}", remedy="mend the line") from None
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise RecipeError("a recipe is a mapping of sections", place=f"{path}:1", remedy="write `section:` keys")
+    places = {(): f"{path}:1"}
+    if root is not None:
+        places |= {keys: f"{path}:{line}" for keys, line in _lines(root, ())}
+    return values, places
+
+
+def _lines(node: yaml.Node, above: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            keys = (*above, str(key.value))
+            yield keys, key.start_mark.line + 1
+            yield from _lines(value, keys)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*above, str(index)), value.start_mark.line + 1
+            yield from _lines(value, (*above, str(index)))
+
+
+def _apply(recipe: Composed, override: str) -> None:
+    key, equals, text = override.partition("=")
+    keys = tuple(key.strip().split("."))
+    if not equals or not all(keys):
+        raise RecipeError(
+            f"--set takes key=value, got {override!r}", place="--set", remedy="write --set midtrain.steps=100"
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError("the value isn't valid YAML", place=f"--set {key}", remedy="quote it") from None
+    change: dict[str, Any] = {keys[-1]: value}
+    for name in reversed(keys[:-1]):
+        change = {name: change}
+    recipe.values = merged(recipe.values, change)
+    recipe.places[keys] = f"--set {key.strip()}"
+
+
+def dump(values: dict[str, Any]) -> str:
+    """A recipe as YAML, keys in the order they were given."""
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)

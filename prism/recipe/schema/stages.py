@@ -1,0 +1,97 @@
+"""Sections of the other stages: `long_context`, `evaluate`, `analyze`, `cluster`, `run`, and the stage graph."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from prism.recipe.schema.base import Section
+from prism.recipe.schema.training import MidtrainConfig
+
+StageKind = Literal["pretrain", "midtrain", "merge", "extend", "difficulty", "rl"]
+
+
+class MergeConfig(Section):
+    """Linear merge that restores long context (section 8.1)."""
+
+    base: str | None = Field(None, description="Stage whose weights are mixed in; null means the parent's parent.")
+    base_weight: float = Field(0.15, ge=0, le=1, description="Weight of the base; the rest is the parent's (section 8.1).")
+
+
+class LongContextConfig(Section):
+    """Merge, and the training that extends the context afterwards."""
+
+    merge: MergeConfig = Field(default_factory=MergeConfig, description="Settings of merge stages.")
+    extend: MidtrainConfig | None = Field(None, description="Settings of extend stages; null takes midtrain's.")
+
+
+class EvaluateConfig(Section):
+    """Which tasks measure every checkpoint of the pipeline."""
+
+    tasks: list[str] = Field(default_factory=list, description="Tasks of prism/evaluate/tasks by name, or paths of task files.")
+    data: dict[str, str] = Field(default_factory=dict, description="Data path of a task, in place of the task's own.")
+    limit: int | None = Field(None, gt=0, description="Most prompts a task; null takes the task's own number.")
+    batch_size: int = Field(256, gt=0, description="Sequences that decode together.")
+
+
+class CkaConfig(Section):
+    """Linear CKA of mean-pooled hidden states (section 10)."""
+
+    inputs: int = Field(200, gt=3, description="Inputs of each set (section 10).")
+    resamples: int = Field(20, gt=0, description="Bootstrap resamples of half of the inputs (section 10).")
+    sets: dict[str, str] = Field(default_factory=dict, description="Input sets: name -> JSON lines with text, or with prompt and answer.")
+
+
+class AnalyzeConfig(Section):
+    """Weight change and representations between stages."""
+
+    pairs: list[tuple[str, str]] | None = Field(None, description="Pairs (before, after); null means every stage against its parent.")
+    thresholds_percent: list[float] = Field(
+        default_factory=lambda: [0.1, 0.5, 1.0, 2.0, 5.0, 10.0],
+        description="Relative changes below which a weight counts as unchanged (Table 22).",
+    )
+    cka: CkaConfig = Field(default_factory=CkaConfig, description="Representation similarity.")
+
+
+class ClusterConfig(Section):
+    """How a stage is spread over devices. Data parallel takes what the others leave."""
+
+    processes: int = Field(1, gt=0, description="Processes of a stage, one a device.")
+    tensor_parallel: int = Field(1, gt=0, description="Devices that share a layer.")
+    pipeline_parallel: int = Field(1, gt=0, description="Devices that share the layers.")
+    context_parallel: int = Field(1, gt=0, description="Devices that share a sequence.")
+    sequence_parallel: bool = Field(False, description="Split activations of norms over tensor-parallel devices.")
+
+
+class RunConfig(Section):
+    """Where a run lives and how its stages are scheduled."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run's folder.")
+    directory: str = Field("runs", description="Folder of all runs.")
+    seed: int = Field(1, ge=0, description="Seed of initialisation, sample order and sampling.")
+    workers: int = Field(1, gt=0, description="Stages that run side by side where the graph allows it.")
+    threads: int = Field(1, gt=0, description="CPU threads of each process.")
+
+
+class StageNode(Section):
+    """A node of the pipeline: a stage, where it starts from, and which keys of its section it changes."""
+
+    stage: StageKind = Field(description="What the stage does.")
+    parent: str | None = Field(None, alias="from", description="Stage whose checkpoint it starts from.")
+    prompts_from: str | None = Field(None, description="Difficulty stage whose prompts an rl stage draws.")
+    settings: dict[str, Any] = Field(default_factory=dict, alias="with", description="Keys of the stage's section, with other values.")
+    evaluate: bool = Field(True, description="Whether the stage's checkpoint is evaluated.")
+
+
+class ClaimConfig(Section):
+    """A statement about the run's figures that the summary checks."""
+
+    claim: str = Field(description="The statement in words.")
+    value: str = Field(description="Expression over the run's figures, such as pass_rate('rl') - pass_rate('mid').")
+    unit: str = Field("", description="Unit of the value.")
+    at_least: float | None = Field(None, description="Holds when value >= this.")
+    at_most: float | None = Field(None, description="Holds when value <= this.")
+    above: float | None = Field(None, description="Holds when value > this.")
+    below: float | None = Field(None, description="Holds when value < this.")
+    also: str | None = Field(None, description="A further condition that must hold.")

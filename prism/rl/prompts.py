@@ -1,0 +1,77 @@
+"""Prompt sets of the RL stage, and the draw of each step's prompts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.files import read_jsonl
+from prism.errors import BadInput
+
+
+@dataclass(frozen=True)
+class RlPrompt:
+    """A question with a verifiable answer. `row` is the line of the prompt set, as the verifiers read it."""
+
+    domain: str
+    question: str
+    row: Mapping[str, Any]
+
+
+def load_prompts(path: Path, domain: str) -> list[RlPrompt]:
+    """Reads a prompt set of JSON lines with `prompt` and what its verifier needs.
+
+    Raises:
+        BadInput: the file is missing or empty, or a row has no prompt.
+    """
+    if not path.is_file():
+        raise BadInput("the prompt set is missing", place=str(path), remedy="run the stage that makes it")
+    prompts = []
+    for number, row in enumerate(read_jsonl(path), start=1):
+        if not isinstance(row.get("prompt"), str):
+            raise BadInput("no `prompt`", place=f"{path}:{number}", remedy="give every row a question as text")
+        prompts.append(RlPrompt(row.get("domain", domain), row["prompt"], row))
+    if not prompts:
+        raise BadInput("no prompts", place=str(path), remedy="check the filter that made the file")
+    return prompts
+
+
+class PromptSampler:
+    """Draws each step's prompts: domains by the mix, prompts of a domain in shuffled passes without repeats.
+
+    The draw of a step depends on the seed and the step alone, so a resumed run sees the same prompts.
+
+    Args:
+        mix: percent by domain.
+    """
+
+    def __init__(self, prompts: Mapping[str, Sequence[RlPrompt]], mix: Mapping[str, float], seed: int) -> None:
+        self._prompts = {domain: list(prompts[domain]) for domain, percent in mix.items() if percent > 0}
+        self._weights = [mix[domain] for domain in self._prompts]
+        self._seed = seed
+
+    def draw(self, step: int, count: int) -> list[RlPrompt]:
+        """The prompts of step `step` (from 1)."""
+        used = dict.fromkeys(self._prompts, 0)
+        for earlier in range(1, step):
+            for domain in self._domains(earlier, count):
+                used[domain] += 1
+        drawn = []
+        for domain in self._domains(step, count):
+            drawn.append(self._nth(domain, used[domain]))
+            used[domain] += 1
+        return drawn
+
+    def _domains(self, step: int, count: int) -> list[str]:
+        generator = random.Random(f"{self._seed}/domains/{step}")
+        return generator.choices(list(self._prompts), self._weights, k=count)
+
+    def _nth(self, domain: str, position: int) -> RlPrompt:
+        prompts = self._prompts[domain]
+        turn, index = divmod(position, len(prompts))
+        order = list(range(len(prompts)))
+        random.Random(f"{self._seed}/{domain}/{turn}").shuffle(order)
+        return prompts[order[index]]
