@@ -16,6 +16,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from prism.kernels.attention import attention
+from prism.kernels.rope import rotate
 from prism.megatron.decode import DecodeContext, KeyValueCache
 
 
@@ -59,7 +60,7 @@ class SdpaCoreAttention(torch.nn.Module):
 
 
 class PrismSelfAttention(SelfAttention):
-    """megatron-core's self attention; in decoding, positions come from the context and keys are cached roped."""
+    """megatron-core's self attention, with RoPE applied here: once to each key, at the position the context says."""
 
     def _adjust_key_value_for_inference(
         self,
@@ -70,15 +71,12 @@ class PrismSelfAttention(SelfAttention):
         rotary_pos_emb: tuple[Tensor, Tensor] | None,
         *_: Any,
         **__: Any,
-    ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None, AttnMaskType, None]:
+    ) -> tuple[Tensor, Tensor, Tensor, None, AttnMaskType, None]:
         core = self.core_attention
-        if inference_context is None:
-            core.cache = core.context = None
-            return query, key, value, rotary_pos_emb, self.attn_mask_type, None
         core.context = inference_context
-        core.cache = inference_context.key_value_cache(self.layer_number)
+        core.cache = inference_context.key_value_cache(self.layer_number) if inference_context else None
         if rotary_pos_emb is not None:
-            start = inference_context.position
-            rows = slice(start, start + query.size(0))
-            rotary_pos_emb = (rotary_pos_emb[0][rows], rotary_pos_emb[1][rows])
-        return query, key, value, rotary_pos_emb, self.attn_mask_type, None
+            start = inference_context.position if inference_context else 0
+            angles = rotary_pos_emb[0][start : start + query.size(0)]
+            query, key = rotate(query, angles), rotate(key, angles)
+        return query, key, value, None, self.attn_mask_type, None

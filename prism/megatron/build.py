@@ -12,7 +12,6 @@ from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParall
 from megatron.core.transformer.attention import SelfAttentionSubmodules
 from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.identity_op import IdentityOp
-from megatron.core.transformer.mlp import MLP, MLPSubmodules
 from megatron.core.transformer.module import Float16Module
 from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
@@ -26,6 +25,7 @@ from megatron.core.transformer.transformer_block import get_num_layers_to_build
 from prism.megatron.attention import PrismSelfAttention, SdpaCoreAttention
 from prism.megatron.backend import backend
 from prism.megatron.config import padded_vocabulary, transformer_config
+from prism.megatron.mlp import PrismMLP
 from prism.megatron.norm import TorchRMSNorm
 from prism.megatron.parallel import Layout
 
@@ -78,7 +78,7 @@ def layer_spec() -> ModuleSpec:
             self_attention=attention_spec(),
             self_attn_bda=get_bias_dropout_add,
             pre_mlp_layernorm=TorchRMSNorm,
-            mlp=mlp_spec(),
+            mlp=PrismMLP,
             mlp_bda=get_bias_dropout_add,
         ),
     )
@@ -97,8 +97,3 @@ def attention_spec() -> ModuleSpec:
         ),
     )
 
-
-def mlp_spec() -> ModuleSpec:
-    return ModuleSpec(
-        module=MLP, submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
-    )

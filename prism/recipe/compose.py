@@ -21,7 +21,7 @@ KeyPath = tuple[str, ...]
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 """The recipes that come with the package."""
 
-OmegaConf.register_new_resolver("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
+OmegaConf.register_resolver("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
 
 
 @dataclass
@@ -155,6 +155,8 @@ def _apply(recipe: Composed, override: str) -> None:
     for name in reversed(keys[:-1]):
         change = {name: change}
     recipe.values = merged(recipe.values, change)
+    for length in range(1, len(keys) + 1):
+        recipe.places.setdefault(keys[:length], f"--set {key.strip()}")
     recipe.places[keys] = f"--set {key.strip()}"
 
 

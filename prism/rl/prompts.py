@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +56,18 @@ class PromptSampler:
 
     def draw(self, step: int, count: int) -> list[RlPrompt]:
         """The prompts of step `step` (from 1)."""
-        used = dict.fromkeys(self._prompts, 0)
-        for earlier in range(1, step):
-            for domain in self._domains(earlier, count):
-                used[domain] += 1
+        used = self._used_before(step, count)
         drawn = []
         for domain in self._domains(step, count):
             drawn.append(self._nth(domain, used[domain]))
             used[domain] += 1
         return drawn
+
+    def _used_before(self, step: int, count: int) -> Counter[str]:
+        used: Counter[str] = Counter()
+        for earlier in range(1, step):
+            used.update(self._domains(earlier, count))
+        return used
 
     def _domains(self, step: int, count: int) -> list[str]:
         generator = random.Random(f"{self._seed}/domains/{step}")

@@ -1,0 +1,45 @@
+"""Rotary position embedding on both halves of a head, without building the rotated copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _Rotate(torch.autograd.Function):
+    """A rotation; its gradient is the rotation by the negative angle."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _rotated(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _rotated(gradients[0], cos, -sin), None, None
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Rotates pairs (x[i], x[i + dim/2]) of each head.
+
+    Args:
+        x: (seq, batch, heads, dim).
+        angles: (seq, 1, 1, dim), the second half of the last axis repeating the first, as megatron-core makes them.
+    """
+    half = angles[..., : angles.shape[-1] // 2]
+    result: Tensor = _Rotate.apply(x, half.cos().to(x.dtype), half.sin().to(x.dtype))
+    return result
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, -1)
+    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    low, high = out.chunk(2, -1)
+    torch.mul(first, cos, out=low)
+    low.addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=high)
+    high.addcmul_(first, sin)
+    return out

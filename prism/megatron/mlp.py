@@ -1,0 +1,27 @@
+"""megatron-core's MLP with this project's activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.mlp import MLP, MLPSubmodules
+from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+
+from prism.kernels.activation import squared_relu, swiglu
+
+
+class PrismMLP(MLP):
+    """linear_fc1, SwiGLU or squared ReLU, linear_fc2; no biases."""
+
+    def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
+        parts = MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+        super().__init__(config, parts, **kwargs)
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor | None]:
+        """(seq, batch, hidden) -> ((seq, batch, hidden), None)."""
+        inner, _bias = self.linear_fc1(hidden_states)
+        activated = swiglu(inner) if self.config.gated_linear_unit else squared_relu(inner)
+        output, bias = self.linear_fc2(activated)
+        return output, bias

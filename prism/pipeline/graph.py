@@ -1,0 +1,253 @@
+"""A recipe as a graph: which node reads and makes what, and which recipe keys decide it.
+
+| kind | name | makes |
+|---|---|---|
+| data | `data` | tokenizer, tokenised sources, blend locks |
+| pretrain, midtrain, extend, merge, rl | the stage's | `stages/<stage>/`: checkpoints, Hugging Face folder, metrics |
+| difficulty | the stage's | `stages/<stage>/prompts.jsonl` |
+| evaluate | `evaluate:<stage>` | `stages/<stage>/evaluate/` |
+| analyze | `analyze:<before>:<after>` | `analysis/weights/...`, `analysis/cka/...` |
+| report | `report` | `report.html`, `summary.json` |
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from prism.errors import UsageError
+from prism.pipeline import sections
+from prism.recipe import Recipe
+
+TOKENIZER = "data/tokenizer.json"
+WORLD = "data/world"
+TRAINING_KINDS = ("pretrain", "midtrain", "extend")
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """Raw data outside of the run: a file, glob or folder, of which files named like `pattern` are read."""
+
+    path: str
+    pattern: str = "*"
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Node:
+    """A unit of work that runs in one process (or one torchrun) and is skipped as a whole.
+
+    `inputs` and `outputs` are paths relative to the run directory, or absolute for files from outside. `owns` are
+    the paths that are set aside before the node starts anew. `sources` are raw data, compared by size and
+    modification time (the cards hold their content hashes).
+    """
+
+    name: str
+    kind: str
+    section: Mapping[str, Any]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
+    sources: tuple[RawSource, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+def build_graph(recipe: Recipe) -> dict[str, Node]:
+    """Every node of `recipe` by name, in an order in which they could run."""
+    nodes = [_data(recipe)]
+    nodes += [_stage(recipe, stage) for stage in recipe.pipeline]
+    evaluated = [name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate]
+    if recipe.evaluate.tasks:
+        nodes += [_evaluate(recipe, stage) for stage in evaluated]
+    nodes += [_analyze(recipe, before, after) for before, after in analysis_pairs(recipe)]
+    nodes.append(_report(recipe, nodes))
+    return _in_order(_linked(nodes))
+
+
+def analysis_pairs(recipe: Recipe) -> list[tuple[str, str]]:
+    """The recipe's pairs; without them, every stage that leaves a checkpoint against the one it starts from."""
+    if recipe.analyze.pairs is not None:
+        return list(recipe.analyze.pairs)
+    parents = [(recipe.pipeline[stage].parent, stage) for stage in recipe.checkpoint_stages()]
+    return [(parent, stage) for parent, stage in parents if parent is not None]
+
+
+def select(graph: Mapping[str, Node], only: Sequence[str] | None) -> dict[str, Node]:
+    """The nodes that `only` names (patterns such as `evaluate:*` may be used), with all that they need.
+
+    Raises:
+        UsageError: a name fits no node.
+    """
+    if only is None:
+        return dict(graph)
+    wanted: set[str] = set()
+    for pattern in only:
+        found = fnmatch.filter(graph, pattern)
+        if not found:
+            raise UsageError(
+                f"no node {pattern!r}", place="--only", remedy=f"use some of: {', '.join(graph)}, or a pattern"
+            )
+        wanted.update(found)
+    left = list(wanted)
+    while left:
+        new = [need for need in graph[left.pop()].needs if need not in wanted]
+        wanted.update(new)
+        left += new
+    return {name: node for name, node in graph.items() if name in wanted}
+
+
+def data_path(recipe: Recipe, path: str) -> str:
+    """A path of the recipe as an artifact: `world/...` lies in the run's data folder, others outside of the run."""
+    if path.startswith("world/"):
+        return f"data/{path}"
+    if (recipe.run_directory / "data" / path).exists() and not Path(path).exists():
+        return f"data/{path}"
+    return str(Path(path).resolve())
+
+
+def _data(recipe: Recipe) -> Node:
+    locks = [f"data/blends/{blend}.lock.json" for blend in recipe.data.blends]
+    world = [WORLD] if recipe.data.world is not None else []
+    raw = [
+        RawSource(source.path, source.pattern, tuple(source.exclude))
+        for source in recipe.data.sources.values()
+        if not source.path.startswith("world/")
+    ]
+    outside = [recipe.data.tokenizer.path] if recipe.data.tokenizer.path else []
+    return Node(
+        "data",
+        "data",
+        sections.data(recipe),
+        inputs=tuple(str(Path(path).resolve()) for path in outside),
+        outputs=(TOKENIZER, *world, "data/sources", *locks),
+        sources=tuple(raw),
+    )
+
+
+def _stage(recipe: Recipe, stage: str) -> Node:
+    node, folder = recipe.pipeline[stage], f"stages/{stage}"
+    inputs = [TOKENIZER]
+    if node.parent is not None:
+        inputs.append(checkpoints(node.parent))
+    if node.stage in TRAINING_KINDS:
+        inputs.append(f"data/blends/{recipe.training_config(stage).blend}.lock.json")
+    elif node.stage == "merge":
+        inputs.append(checkpoints(_merged_with(recipe, stage)))
+    elif node.prompts_from is not None:
+        inputs.append(f"stages/{node.prompts_from}/prompts.jsonl")
+    else:
+        inputs += [data_path(recipe, entry.path) for entry in recipe.rl_config(stage).prompts.values()]
+    made = {
+        "difficulty": ("prompts.jsonl",),
+        "merge": ("checkpoints", "hf"),
+        "rl": ("checkpoints", "hf", "metrics.jsonl", "samples.jsonl"),
+    }.get(node.stage, ("checkpoints", "hf", "metrics.jsonl"))
+    return Node(
+        stage,
+        node.stage,
+        sections.stage(recipe, stage),
+        inputs=tuple(inputs),
+        outputs=tuple(f"{folder}/{name}" for name in made),
+        owns=(folder,),
+    )
+
+
+def _merged_with(recipe: Recipe, stage: str) -> str:
+    base = recipe.merge_config(stage).base
+    return base if base is not None else recipe.parent_of(recipe.parent_of(stage))
+
+
+def _evaluate(recipe: Recipe, stage: str) -> Node:
+    files = [*recipe.evaluate.data.values(), *(task for task in recipe.evaluate.tasks if Path(task).is_file())]
+    folder = f"stages/{stage}/evaluate"
+    return Node(
+        f"evaluate:{stage}",
+        "evaluate",
+        sections.evaluate(recipe),
+        inputs=(TOKENIZER, checkpoints(stage), *_data_inputs(recipe, files)),
+        outputs=(folder,),
+        owns=(folder,),
+    )
+
+
+def _analyze(recipe: Recipe, before: str, after: str) -> Node:
+    files = [f"analysis/{what}/{before}__{after}.json" for what in ("weights", "cka")]
+    return Node(
+        f"analyze:{before}:{after}",
+        "analyze",
+        sections.analyze(recipe),
+        inputs=(
+            TOKENIZER,
+            checkpoints(before),
+            checkpoints(after),
+            *_data_inputs(recipe, recipe.analyze.cka.sets.values()),
+        ),
+        outputs=tuple(files),
+        owns=tuple(files),
+    )
+
+
+def _data_inputs(recipe: Recipe, files: Iterable[str]) -> list[str]:
+    """The files that a recipe names, and the whole world, from which tasks take their prompts."""
+    world = [WORLD] if recipe.data.world is not None else []
+    return world + sorted({data_path(recipe, file) for file in files} - {WORLD})
+
+
+def _report(recipe: Recipe, nodes: Sequence[Node]) -> Node:
+    read = [path for node in nodes for path in node.outputs if _is_reported(path)]
+    return Node(
+        "report",
+        "report",
+        sections.report(recipe),
+        inputs=tuple(read),
+        outputs=("report.html", "summary.json"),
+        owns=("report.html", "summary.json"),
+    )
+
+
+def _is_reported(path: str) -> bool:
+    return not path.endswith(("/checkpoints", "/hf")) and path not in (WORLD, "data/sources")
+
+
+def checkpoints(stage: str) -> str:
+    """The artifact that holds the checkpoints of `stage`."""
+    return f"stages/{stage}/checkpoints"
+
+
+def _linked(nodes: Sequence[Node]) -> list[Node]:
+    """Nodes with `needs`: those that make an input, or a folder that an input lies in."""
+    makers = {output: node.name for node in nodes for output in node.outputs}
+
+    def maker(path: str) -> str | None:
+        places = [path, *(str(parent) for parent in PurePosixPath(path).parents)]
+        return next((makers[place] for place in places if place in makers), None)
+
+    linked = []
+    for node in nodes:
+        found = dict.fromkeys(name for path in node.inputs if (name := maker(path)) is not None)
+        if node.name == "report":
+            found = dict.fromkeys(other.name for other in nodes if other.name != "report")
+        needs = tuple(name for name in found if name != node.name)
+        linked.append(replace(node, needs=needs))
+    return linked
+
+
+def _in_order(nodes: Sequence[Node]) -> dict[str, Node]:
+    """Nodes by name, each after those that it needs. The recipe's checks have ruled out circles."""
+    ordered: dict[str, Node] = {}
+    left = list(nodes)
+    while left:
+        ready = [node for node in left if all(need in ordered for need in node.needs)]
+        if not ready:
+            raise UsageError(
+                f"stages need each other in a circle: {', '.join(node.name for node in left)}",
+                place="pipeline",
+                remedy="change `from` or `prompts_from` of one of them",
+            )
+        ordered.update((node.name, node) for node in ready)
+        left = [node for node in left if node.name not in ordered]
+    return ordered
+

@@ -1,0 +1,133 @@
+"""Runs one node in this process: `python -m prism.pipeline.node RUN_DIRECTORY NODE`, or in a fork."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data_prep.files import read_json, write_json
+from prism.launch.child import die_with_parent
+from prism.recipe import Recipe, load_recipe
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How a node ended. `error` is the one line for the user, None when it is done or failed by surprise."""
+
+    node: str
+    exit_code: int
+    seconds: float
+    error: str | None = None
+
+
+def run_node(run_directory: Path, name: str) -> int:
+    """Does the node's work and leaves a NodeResult beside its log; returns the exit code.
+
+    Errors don't leave this function: those for the user become a line, others a traceback in the log.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
+    began = time.monotonic()
+    code, error = 0, None
+    try:
+        dispatch(load_recipe(run_directory / RECIPE_FILE), run_directory, name)
+    except Exception as problem:
+        code, error = _explain(problem)
+    result = NodeResult(name, code, round(time.monotonic() - began, 3), error)
+    write_json(result_file(run_directory, name), asdict(result))
+    return code
+
+
+def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
+    """Calls the room that does the node's work. Rooms are imported here, so that a node loads only its own."""
+    kind, _, subject = name.partition(":")
+    if not subject and name in recipe.pipeline:
+        _stage(recipe, name)
+    elif kind == "data":
+        from data_prep import api
+
+        api.prepare(recipe.data, run_directory / "data")
+    elif kind == "evaluate":
+        from prism.evaluate import run_evaluation
+
+        run_evaluation(recipe, subject)
+    elif kind == "analyze":
+        from prism.analyze import run_analysis
+
+        before, _, after = subject.partition(":")
+        run_analysis(recipe, before, after)
+    else:
+        from prism.report import write_report
+
+        write_report(run_directory)
+
+
+def _stage(recipe: Recipe, stage: str) -> None:
+    match recipe.pipeline[stage].stage:
+        case "pretrain" | "midtrain":
+            from prism.train import run_training
+
+            run_training(recipe, stage)
+        case "rl":
+            from prism.rl import run_rl
+
+            run_rl(recipe, stage)
+        case "difficulty":
+            from prism.rl import run_difficulty
+
+            run_difficulty(recipe, stage)
+        case "merge":
+            from prism.longcontext import run_merge
+
+            run_merge(recipe, stage)
+        case "extend":
+            from prism.longcontext import run_extend
+
+            run_extend(recipe, stage)
+
+
+def result_file(run_directory: Path, name: str) -> Path:
+    return run_directory / "logs" / f"{file_name(name)}.result.json"
+
+
+def log_file(run_directory: Path, name: str) -> Path:
+    return run_directory / "logs" / f"{file_name(name)}.log"
+
+
+def file_name(node: str) -> str:
+    """A node's name as part of a file name."""
+    return node.replace(":", ".")
+
+
+def read_result(run_directory: Path, name: str) -> NodeResult | None:
+    """What the node left, None when it was killed before it could."""
+    file = result_file(run_directory, name)
+    return NodeResult(**read_json(file)) if file.exists() else None
+
+
+def _explain(problem: Exception) -> tuple[int, str | None]:
+    """Exit code and line for the user. The traceback goes to the log."""
+    traceback.print_exception(problem)
+    code = getattr(problem, "exit_code", None)
+    if isinstance(code, int):
+        return code, str(problem)
+    if isinstance(problem, MemoryError):
+        return 5, "memory ran out. Remedy: lower run.workers or the micro batch size"
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 5, f"{problem.filename or 'the run directory'}: the disk is full. Remedy: free space and run again"
+    return 1, None
+
+
+def main() -> None:
+    die_with_parent()
+    sys.exit(run_node(Path(sys.argv[1]), sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Runs a recipe's graph in its run directory, and says at the end what there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.files import read_json, write_text
+from prism.errors import PrismError
+from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
+from prism.pipeline.graph import Node, build_graph, select
+from prism.pipeline.lock import run_lock
+from prism.pipeline.manifest import Manifest
+from prism.pipeline.node import RECIPE_FILE, run_node
+from prism.pipeline.progress import open_display
+from prism.pipeline.scheduler import Outcome, Task, critical_path, run_tasks
+from prism.pipeline.work import RunWork, Tally
+from prism.recipe import Recipe
+from prism.recipe.compose import dump
+
+# Rough relative durations; they only decide what starts first.
+_COST = {"data": 1.0, "pretrain": 10.0, "midtrain": 10.0, "rl": 10.0, "difficulty": 5.0, "evaluate": 3.0}
+
+
+class RunFailed(PrismError):
+    """A node failed; the run leaves with that node's exit code."""
+
+    def __init__(self, outcome: Outcome, directory: Path) -> None:
+        waiting = f"; not run because of it: {', '.join(outcome.not_run)}" if outcome.not_run else ""
+        super().__init__(
+            f"{', '.join(outcome.failed)} failed{waiting}",
+            place=str(directory),
+            remedy="see the lines above, mend it and call the same command again: what is finished is skipped",
+        )
+        self.exit_code = outcome.exit_code  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run left behind. `summary` is summary.json, None where the report has not been part of the run."""
+
+    directory: Path
+    tally: Tally
+    summary: dict[str, Any] | None
+
+
+def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
+    """Runs the nodes that `only` names (all by default) and what they need; skips what is finished and unchanged.
+
+    Raises:
+        UsageError: `only` names no node, or another process runs in the directory.
+        BadInput: a file that the recipe names is missing, or the manifest is another release's.
+        RunFailed: a node failed.
+    """
+    directory = recipe.run_directory
+    graph = select(build_graph(recipe), only)
+    with run_lock(directory), _terminated_like_interrupted():
+        manifest = Manifest.load(directory)
+        write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
+        display = open_display()
+        work = RunWork(graph, manifest, _launcher_choice(recipe), display)
+        try:
+            outcome = run_tasks(_tasks(graph), work, _workers(recipe))
+            work.tell_skipped()
+        finally:
+            display.close()
+            manifest.save()
+    if outcome.failed:
+        raise RunFailed(outcome, directory)
+    summary = directory / "summary.json"
+    return RunReport(directory, work.tally, read_json(summary) if "report" in graph and summary.exists() else None)
+
+
+def _tasks(graph: dict[str, Node]) -> list[Task]:
+    priority = critical_path({name: node.needs for name, node in graph.items()}, lambda n: _COST.get(graph[n].kind, 1.0))
+    return [Task(name, node.needs, priority[name]) for name, node in graph.items()]
+
+
+def _workers(recipe: Recipe) -> int:
+    """Stages that span several processes run one at a time: they share the devices."""
+    return 1 if recipe.cluster.processes > 1 else recipe.run.workers
+
+
+def _launcher_choice(recipe: Recipe) -> Launcher: ...

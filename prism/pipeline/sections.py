@@ -1,0 +1,74 @@
+"""The recipe keys that decide a node's result: when one changes, the node runs again.
+
+Keys that only say how to run (workers, threads, devices, when to save) are left out: they don't change the result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prism.recipe import Recipe
+
+_RL_ONLY = {"checkpoint", "difficulty"}
+_DIFFICULTY = {"prompts", "difficulty", "mix", "temperature", "top_p", "max_response_tokens"}
+
+
+def data(recipe: Recipe) -> dict[str, Any]:
+    return {"data": recipe.data.model_dump(mode="json")}
+
+
+def stage(recipe: Recipe, name: str) -> dict[str, Any]:
+    """Keys of a pipeline stage, its `with` applied."""
+    kind = recipe.pipeline[name].stage
+    section: dict[str, Any]
+    if kind == "merge":
+        section = {"long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}}
+    elif kind == "difficulty":
+        section = {"rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)}
+    elif kind == "rl":
+        filtered = recipe.pipeline[name].prompts_from is not None
+        exclude = _RL_ONLY | ({"prompts"} if filtered else set())
+        section = {"rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)}
+    else:
+        key = "long_context.extend" if kind == "extend" else "midtrain"
+        section = {key: recipe.training_config(name).model_dump(mode="json", exclude={"checkpoint"})}
+    return {**section, **_common(recipe)}
+
+
+def evaluate(recipe: Recipe) -> dict[str, Any]:
+    return {"evaluate": recipe.evaluate.model_dump(mode="json"), **_common(recipe)}
+
+
+def analyze(recipe: Recipe) -> dict[str, Any]:
+    return {"analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs"}), **_common(recipe)}
+
+
+def report(recipe: Recipe) -> dict[str, Any]:
+    """Everything: the report shows the whole recipe."""
+    whole = recipe.model_dump(mode="json", by_alias=True, exclude={"run": {"workers", "threads"}, "cluster": True})
+    return dict(whole)
+
+
+def _common(recipe: Recipe) -> dict[str, Any]:
+    return {"model": recipe.model.model_dump(mode="json"), "run": {"seed": recipe.run.seed}}
+
+
+def differences(old: Any, new: Any, key: str = "") -> list[str]:
+    """What changed between two sections, as `key: old -> new`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for name in [*old, *(name for name in new if name not in old)]:
+            path = f"{key}.{name}" if key else str(name)
+            if name not in new:
+                found.append(f"{path}: {_short(old[name])} -> (none)")
+            elif name not in old:
+                found.append(f"{path}: (none) -> {_short(new[name])}")
+            else:
+                found += differences(old[name], new[name], path)
+        return found
+    return [] if old == new else [f"{key}: {_short(old)} -> {_short(new)}"]
+
+
+def _short(value: Any, width: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= width else text[: width - 3] + "..."
