@@ -26,7 +26,11 @@ class ForkserverLauncher:
     """
 
     def __init__(
-        self, target: Callable[[Path, str], int], *, preload: Sequence[str], environment: Mapping[str, str]
+        self,
+        target: Callable[[Path, str], int],
+        *,
+        preload: Sequence[str],
+        environment: Mapping[str, str],
     ) -> None:
         self._target = target
         self._context = multiprocessing.get_context("forkserver")
@@ -35,7 +39,9 @@ class ForkserverLauncher:
 
     def start(self, run_directory: Path, node: str, log: Path) -> Worker:
         os.environ.update(self._environment)
-        process = self._context.Process(target=_work, args=(self._target, run_directory, node, log), name=node)
+        process = self._context.Process(
+            target=_work, args=(self._target, run_directory, node, log), name=node
+        )
         process.start()
         return _Forked(process)
 
@@ -53,7 +59,9 @@ class _Forked:
             stop_group(pid, self.poll)
 
 
-def _work(target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path) -> None:
+def _work(
+    target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path
+) -> None:
     become_worker(log)
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():

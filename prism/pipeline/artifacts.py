@@ -52,15 +52,25 @@ def measure(base: Path, path: str, known: Artifact | None = None) -> Artifact:
         record = _measure_file(place, remembered.get(_WHOLE))
         return Artifact(path, record.sha256, {_WHOLE: record})
     if not place.is_dir():
-        raise BadInput("is missing", place=str(place), remedy="restore it, or run the stage that makes it again")
-    files = {name: _measure_file(place / name, remembered.get(name)) for name in _files_under(place)}
+        raise BadInput(
+            "is missing",
+            place=str(place),
+            remedy="restore it, or run the stage that makes it again",
+        )
+    files = {
+        name: _measure_file(place / name, remembered.get(name))
+        for name in _files_under(place)
+    }
     digest = fingerprint([[name, record.sha256] for name, record in files.items()])
     return Artifact(path, digest, files)
 
 
 def _measure_file(place: Path, known: FileRecord | None) -> FileRecord:
     status = place.stat()
-    if known is not None and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+    if known is not None and (known.size, known.mtime_ns) == (
+        status.st_size,
+        status.st_mtime_ns,
+    ):
         return known
     return FileRecord(status.st_size, status.st_mtime_ns, sha256_file(place))
 
@@ -71,6 +81,8 @@ def _files_under(directory: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(directory):
         folders[:] = [name for name in folders if not name.startswith(".")]
         names += [
-            (Path(folder) / name).relative_to(directory).as_posix() for name in files if not name.startswith(".")
+            (Path(folder) / name).relative_to(directory).as_posix()
+            for name in files
+            if not name.startswith(".")
         ]
     yield from sorted(names)

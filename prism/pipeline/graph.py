@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,7 @@ from prism.recipe import Recipe
 
 TOKENIZER = "data/tokenizer.json"
 WORLD = "data/world"
+_STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 TRAINING_KINDS = ("pretrain", "midtrain", "extend")
 
 
@@ -53,16 +55,32 @@ class Node:
     owns: tuple[str, ...] = ()
     sources: tuple[RawSource, ...] = ()
     needs: tuple[str, ...] = ()
+    steps: int | None = None
 
 
 def build_graph(recipe: Recipe) -> dict[str, Node]:
-    """Every node of `recipe` by name, in an order in which they could run."""
+    """Every node of `recipe` by name, in an order in which they could run.
+
+    Raises:
+        UsageError: a stage has the name of another kind of node, or stages need each other in a circle.
+    """
+    for name in recipe.pipeline:
+        if name in ("data", "report") or not _STAGE_NAME.fullmatch(name):
+            raise UsageError(
+                f"a stage can't be named {name!r}",
+                place="pipeline",
+                remedy="use letters, digits, _ and -; not data or report",
+            )
     nodes = [_data(recipe)]
     nodes += [_stage(recipe, stage) for stage in recipe.pipeline]
-    evaluated = [name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate]
+    evaluated = [
+        name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate
+    ]
     if recipe.evaluate.tasks:
         nodes += [_evaluate(recipe, stage) for stage in evaluated]
-    nodes += [_analyze(recipe, before, after) for before, after in analysis_pairs(recipe)]
+    nodes += [
+        _analyze(recipe, before, after) for before, after in analysis_pairs(recipe)
+    ]
     nodes.append(_report(recipe, nodes))
     return _in_order(_linked(nodes))
 
@@ -71,7 +89,9 @@ def analysis_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     """The recipe's pairs; without them, every stage that leaves a checkpoint against the one it starts from."""
     if recipe.analyze.pairs is not None:
         return list(recipe.analyze.pairs)
-    parents = [(recipe.pipeline[stage].parent, stage) for stage in recipe.checkpoint_stages()]
+    parents = [
+        (recipe.pipeline[stage].parent, stage) for stage in recipe.checkpoint_stages()
+    ]
     return [(parent, stage) for parent, stage in parents if parent is not None]
 
 
@@ -88,7 +108,9 @@ def select(graph: Mapping[str, Node], only: Sequence[str] | None) -> dict[str, N
         found = fnmatch.filter(graph, pattern)
         if not found:
             raise UsageError(
-                f"no node {pattern!r}", place="--only", remedy=f"use some of: {', '.join(graph)}, or a pattern"
+                f"no node {pattern!r}",
+                place="--only",
+                remedy=f"use some of: {', '.join(graph)}, or a pattern",
             )
         wanted.update(found)
     left = list(wanted)
@@ -139,7 +161,17 @@ def _stage(recipe: Recipe, stage: str) -> Node:
     elif node.prompts_from is not None:
         inputs.append(f"stages/{node.prompts_from}/prompts.jsonl")
     else:
-        inputs += [data_path(recipe, entry.path) for entry in recipe.rl_config(stage).prompts.values()]
+        inputs += [
+            data_path(recipe, entry.path)
+            for entry in recipe.rl_config(stage).prompts.values()
+        ]
+    steps = None
+    if node.stage not in ("merge", "difficulty"):
+        steps = (
+            recipe.rl_config(stage)
+            if node.stage == "rl"
+            else recipe.training_config(stage)
+        ).steps
     made = {
         "difficulty": ("prompts.jsonl",),
         "merge": ("checkpoints", "hf"),
@@ -152,6 +184,7 @@ def _stage(recipe: Recipe, stage: str) -> Node:
         inputs=tuple(inputs),
         outputs=tuple(f"{folder}/{name}" for name in made),
         owns=(folder,),
+        steps=steps,
     )
 
 
@@ -161,7 +194,10 @@ def _merged_with(recipe: Recipe, stage: str) -> str:
 
 
 def _evaluate(recipe: Recipe, stage: str) -> Node:
-    files = [*recipe.evaluate.data.values(), *(task for task in recipe.evaluate.tasks if Path(task).is_file())]
+    files = [
+        *recipe.evaluate.data.values(),
+        *(task for task in recipe.evaluate.tasks if Path(task).is_file()),
+    ]
     folder = f"stages/{stage}/evaluate"
     return Node(
         f"evaluate:{stage}",
@@ -209,7 +245,10 @@ def _report(recipe: Recipe, nodes: Sequence[Node]) -> Node:
 
 
 def _is_reported(path: str) -> bool:
-    return not path.endswith(("/checkpoints", "/hf")) and path not in (WORLD, "data/sources")
+    return not path.endswith(("/checkpoints", "/hf")) and path not in (
+        WORLD,
+        "data/sources",
+    )
 
 
 def checkpoints(stage: str) -> str:
@@ -227,9 +266,13 @@ def _linked(nodes: Sequence[Node]) -> list[Node]:
 
     linked = []
     for node in nodes:
-        found = dict.fromkeys(name for path in node.inputs if (name := maker(path)) is not None)
+        found = dict.fromkeys(
+            name for path in node.inputs if (name := maker(path)) is not None
+        )
         if node.name == "report":
-            found = dict.fromkeys(other.name for other in nodes if other.name != "report")
+            found = dict.fromkeys(
+                other.name for other in nodes if other.name != "report"
+            )
         needs = tuple(name for name in found if name != node.name)
         linked.append(replace(node, needs=needs))
     return linked
@@ -250,4 +293,3 @@ def _in_order(nodes: Sequence[Node]) -> dict[str, Node]:
         ordered.update((node.name, node) for node in ready)
         left = [node for node in left if node.name not in ordered]
     return ordered
-

@@ -70,8 +70,13 @@ class Manifest:
                 remedy=_remedy(version),
             )
         try:
-            nodes = {name: _node_from(entry) for name, entry in content["nodes"].items()}
-            artifacts = {path: _artifact_from(path, entry) for path, entry in content["artifacts"].items()}
+            nodes = {
+                name: _node_from(entry) for name, entry in content["nodes"].items()
+            }
+            artifacts = {
+                path: _artifact_from(path, entry)
+                for path, entry in content["artifacts"].items()
+            }
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(
                 f"damaged ({type(error).__name__}: {error})",
@@ -82,21 +87,29 @@ class Manifest:
 
     def save(self) -> None:
         """Writes the file whole or not at all."""
-        makers = {path: name for name, record in self.nodes.items() for path in record.outputs}
+        makers = {
+            path: name for name, record in self.nodes.items() for path in record.outputs
+        }
         write_json(
             self.directory / FILE_NAME,
             {
                 "schema_version": SCHEMA_VERSION,
                 "run": self.directory.name,
                 "nodes": {
-                    name: {**asdict(record), "section_fingerprint": record.section_fingerprint}
+                    name: {
+                        **asdict(record),
+                        "section_fingerprint": record.section_fingerprint,
+                    }
                     for name, record in self.nodes.items()
                 },
                 "artifacts": {
                     path: {
                         "sha256": artifact.sha256,
                         "made_by": makers.get(path),
-                        "files": {name: asdict(record) for name, record in artifact.files.items()},
+                        "files": {
+                            name: asdict(record)
+                            for name, record in artifact.files.items()
+                        },
                     }
                     for path, artifact in self.artifacts.items()
                 },
@@ -121,7 +134,9 @@ def _remedy(version: object) -> str:
 
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:
-    values = {key: value for key, value in entry.items() if key != "section_fingerprint"}
+    values = {
+        key: value for key, value in entry.items() if key != "section_fingerprint"
+    }
     return NodeRecord(**{**values, "outputs": tuple(entry["outputs"])})
 
 

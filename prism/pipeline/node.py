@@ -32,7 +32,9 @@ def run_node(run_directory: Path, name: str) -> int:
 
     Errors don't leave this function: those for the user become a line, others a traceback in the log.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True
+    )
     began = time.monotonic()
     code, error = 0, None
     try:
@@ -120,7 +122,10 @@ def _explain(problem: Exception) -> tuple[int, str | None]:
     if isinstance(problem, MemoryError):
         return 5, "memory ran out. Remedy: lower run.workers or the micro batch size"
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return 5, f"{problem.filename or 'the run directory'}: the disk is full. Remedy: free space and run again"
+        return (
+            5,
+            f"{problem.filename or 'the run directory'}: the disk is full. Remedy: free space and run again",
+        )
     return 1, None
 
 

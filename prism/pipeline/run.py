@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +24,26 @@ from prism.recipe import Recipe
 from prism.recipe.compose import dump
 
 # Rough relative durations; they only decide what starts first.
-_COST = {"data": 1.0, "pretrain": 10.0, "midtrain": 10.0, "rl": 10.0, "difficulty": 5.0, "evaluate": 3.0}
+_COST = {
+    "data": 1.0,
+    "pretrain": 10.0,
+    "midtrain": 10.0,
+    "rl": 10.0,
+    "difficulty": 5.0,
+    "evaluate": 3.0,
+}
+_LONE_KINDS = ("data", "report")
 
 
 class RunFailed(PrismError):
     """A node failed; the run leaves with that node's exit code."""
 
     def __init__(self, outcome: Outcome, directory: Path) -> None:
-        waiting = f"; not run because of it: {', '.join(outcome.not_run)}" if outcome.not_run else ""
+        waiting = (
+            f"; not run because of it: {', '.join(outcome.not_run)}"
+            if outcome.not_run
+            else ""
+        )
         super().__init__(
             f"{', '.join(outcome.failed)} failed{waiting}",
             place=str(directory),
@@ -62,9 +73,11 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
     graph = select(build_graph(recipe), only)
     with run_lock(directory), _terminated_like_interrupted():
         manifest = Manifest.load(directory)
-        write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
+        write_text(
+            directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True))
+        )
         display = open_display()
-        work = RunWork(graph, manifest, _launcher_choice(recipe), display)
+        work = RunWork(graph, manifest, _launcher(recipe), display)
         try:
             outcome = run_tasks(_tasks(graph), work, _workers(recipe))
             work.tell_skipped()
@@ -74,11 +87,16 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
     if outcome.failed:
         raise RunFailed(outcome, directory)
     summary = directory / "summary.json"
-    return RunReport(directory, work.tally, read_json(summary) if "report" in graph and summary.exists() else None)
+    return RunReport(
+        directory,
+        work.tally,
+        read_json(summary) if "report" in graph and summary.exists() else None,
+    )
 
 
 def _tasks(graph: dict[str, Node]) -> list[Task]:
-    priority = critical_path({name: node.needs for name, node in graph.items()}, lambda n: _COST.get(graph[n].kind, 1.0))
+    needs = {name: node.needs for name, node in graph.items()}
+    priority = critical_path(needs, lambda name: _COST.get(graph[name].kind, 1.0))
     return [Task(name, node.needs, priority[name]) for name, node in graph.items()]
 
 
@@ -87,4 +105,37 @@ def _workers(recipe: Recipe) -> int:
     return 1 if recipe.cluster.processes > 1 else recipe.run.workers
 
 
-def _launcher_choice(recipe: Recipe) -> Launcher: ...
+def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
+    """One process is forked from a warm server; several are started by torchrun. Data and report need only one."""
+    environment = {
+        "OMP_NUM_THREADS": str(recipe.run.threads),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    alone = ForkserverLauncher(
+        run_node, preload=["prism.pipeline.preload"], environment=environment
+    )
+    spread = TorchrunLauncher(
+        "prism.pipeline.node", recipe.cluster.processes, environment=environment
+    )
+    distributed = recipe.cluster.processes > 1
+    return lambda node: (
+        spread if distributed and node.kind not in _LONE_KINDS else alone
+    )
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """While it lasts, SIGTERM ends this process the way Ctrl-C does, so that workers are stopped first."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

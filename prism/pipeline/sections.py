@@ -10,7 +10,14 @@ from typing import Any
 from prism.recipe import Recipe
 
 _RL_ONLY = {"checkpoint", "difficulty"}
-_DIFFICULTY = {"prompts", "difficulty", "mix", "temperature", "top_p", "max_response_tokens"}
+_DIFFICULTY = {
+    "prompts",
+    "difficulty",
+    "mix",
+    "temperature",
+    "top_p",
+    "max_response_tokens",
+}
 
 
 def data(recipe: Recipe) -> dict[str, Any]:
@@ -22,16 +29,26 @@ def stage(recipe: Recipe, name: str) -> dict[str, Any]:
     kind = recipe.pipeline[name].stage
     section: dict[str, Any]
     if kind == "merge":
-        section = {"long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}}
+        section = {
+            "long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}
+        }
     elif kind == "difficulty":
-        section = {"rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)}
+        section = {
+            "rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)
+        }
     elif kind == "rl":
         filtered = recipe.pipeline[name].prompts_from is not None
         exclude = _RL_ONLY | ({"prompts"} if filtered else set())
-        section = {"rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)}
+        section = {
+            "rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)
+        }
     else:
         key = "long_context.extend" if kind == "extend" else "midtrain"
-        section = {key: recipe.training_config(name).model_dump(mode="json", exclude={"checkpoint"})}
+        section = {
+            key: recipe.training_config(name).model_dump(
+                mode="json", exclude={"checkpoint"}
+            )
+        }
     return {**section, **_common(recipe)}
 
 
@@ -40,17 +57,27 @@ def evaluate(recipe: Recipe) -> dict[str, Any]:
 
 
 def analyze(recipe: Recipe) -> dict[str, Any]:
-    return {"analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs"}), **_common(recipe)}
+    return {
+        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs"}),
+        **_common(recipe),
+    }
 
 
 def report(recipe: Recipe) -> dict[str, Any]:
     """Everything: the report shows the whole recipe."""
-    whole = recipe.model_dump(mode="json", by_alias=True, exclude={"run": {"workers", "threads"}, "cluster": True})
+    whole = recipe.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude={"run": {"workers", "threads"}, "cluster": True},
+    )
     return dict(whole)
 
 
 def _common(recipe: Recipe) -> dict[str, Any]:
-    return {"model": recipe.model.model_dump(mode="json"), "run": {"seed": recipe.run.seed}}
+    return {
+        "model": recipe.model.model_dump(mode="json"),
+        "run": {"seed": recipe.run.seed},
+    }
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:

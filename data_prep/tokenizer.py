@@ -1,0 +1,120 @@
+"""Tokenizers: trained on the sources, or any Hugging Face tokenizer.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from data_prep.errors import DataError
+from data_prep.files import sha256_text, write_text
+from data_prep.formats import THINK_CLOSE, THINK_OPEN
+from data_prep.schema import TokenizerConfig
+
+UNKNOWN = "<unk>"
+
+
+class Vocabulary:
+    """A tokenizer.json in use.
+
+    Raises:
+        DataError: the file is missing, or lacks the end-of-document token.
+    """
+
+    def __init__(self, path: Path, end_of_document: str) -> None:
+        if not path.is_file():
+            raise DataError("the tokenizer is missing", place=str(path), remedy="run `prism data prepare` first")
+        self.path = path
+        self.end_of_document = end_of_document
+        self.tokenizer = Tokenizer.from_file(str(path))
+        token_id = self.tokenizer.token_to_id(end_of_document)
+        if token_id is None:
+            raise DataError(
+                f"no token {end_of_document!r}",
+                place=str(path),
+                remedy="set data.tokenizer.end_of_document to the token that ends documents",
+            )
+        self.end_of_document_id: int = token_id
+        self._unknown_id = self.tokenizer.token_to_id(UNKNOWN)
+
+    @property
+    def vocab_size(self) -> int:
+        return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @cached_property
+    def sha256(self) -> str:
+        return sha256_text(self.path.read_text())
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, no special token added.
+
+        Raises:
+            DataError: a word that a word-level vocabulary doesn't know.
+        """
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text; see `encode`."""
+        encoded = [item.ids for item in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        if self._unknown_id is not None:
+            for text, ids in zip(texts, encoded, strict=True):
+                if self._unknown_id in ids:
+                    raise DataError(
+                        f"a word isn't in the vocabulary: {text[:80]!r}",
+                        place=str(self.path),
+                        remedy="train the tokenizer on this source too (data.tokenizer.train_on)",
+                    )
+        return encoded
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`; special tokens are kept."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
+
+
+def train_tokenizer(config: TokenizerConfig, texts: Iterable[str], path: Path) -> None:
+    """Trains on `texts` and writes tokenizer.json. The same texts in the same order give the same file."""
+    tokenizer = _word_level(texts, config) if config.kind == "word_level" else _byte_level(texts, config)
+    write_text(path, tokenizer.to_str(pretty=True))
+
+
+def copy_tokenizer(config: TokenizerConfig, path: Path) -> None:
+    """Copies the file that the recipe names. Raises DataError when it isn't a tokenizer."""
+    source = Path(config.path or "")
+    try:
+        tokenizer = Tokenizer.from_file(str(source))
+    except Exception as error:
+        raise DataError(
+            f"not a Hugging Face tokenizer ({error})", place=str(source), remedy="give the path of a tokenizer.json"
+        ) from None
+    if tokenizer.token_to_id(config.end_of_document) is None:
+        raise DataError(
+            f"no token {config.end_of_document!r}",
+            place=str(source),
+            remedy="set data.tokenizer.end_of_document to the token that ends documents",
+        )
+    write_text(path, source.read_text())
+
+
+def _word_level(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    special = [config.end_of_document, UNKNOWN, THINK_OPEN, THINK_CLOSE]
+    words = sorted({word for text in texts for word in text.split()} - set(special))
+    vocabulary = {word: index for index, word in enumerate([*special, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+def _byte_level(texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=[config.end_of_document],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

@@ -1,0 +1,1 @@
+"""The stage graph: what runs, on what, when, and what can be skipped."""

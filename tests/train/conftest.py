@@ -1,0 +1,88 @@
+"""A small miniature: the real recipe on a short world, run by real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_prep import api as data
+from prism.recipe import load_recipe
+
+SMALL_WORLD = {
+    "general": 20_000,
+    "song": 12_000,
+    "arithmetic": 6_000,
+    "raw_questions": 6_000,
+    "math": 30_000,
+    "code": 16_000,
+    "science": 16_000,
+}
+TIMING = ("timing",)
+
+
+@dataclass(frozen=True)
+class SmallRun:
+    """A run directory with its data prepared, and the recipe that made it."""
+
+    recipe: str
+    overrides: tuple[str, ...]
+    directory: Path
+
+    def copy(self, directory: Path) -> SmallRun:
+        """The same run elsewhere, with all that it has done so far."""
+        shutil.copytree(self.directory, directory)
+        moved = (f"run.directory={directory.parent}", f"run.name={directory.name}")
+        return SmallRun(self.recipe, (*self.overrides, *moved), directory)
+
+    def command(self, stage: str, overrides: Sequence[str] = (), processes: int = 1) -> list[str]:
+        """What trains `stage` in processes of its own."""
+        launcher = [sys.executable]
+        if processes > 1:
+            launcher += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+            launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+        worker = str(Path(__file__).with_name("worker.py"))
+        return [*launcher, worker, self.recipe, stage, *self.overrides, *overrides]
+
+    def train(self, stage: str, overrides: Sequence[str] = (), processes: int = 1) -> list[dict[str, Any]]:
+        """Trains `stage` to its end; returns its metrics."""
+        done = subprocess.run(
+            self.command(stage, overrides, processes), env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-4_000:]
+        return self.metrics(stage)
+
+    def metrics(self, stage: str) -> list[dict[str, Any]]:
+        """The stage's metrics, without what depends on the clock."""
+        lines = (self.directory / "stages" / stage / "metrics.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        return [{key: value for key, value in row.items() if key not in TIMING} for row in rows]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PRISM_BACKEND": "cpu"}
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SmallRun]:
+    """Makes a small run of a packaged recipe: data prepared, nothing trained."""
+
+    def make(recipe: str, *overrides: str) -> SmallRun:
+        root = tmp_path_factory.mktemp("runs")
+        world = [f"data.world.tokens.{source}={words}" for source, words in SMALL_WORLD.items()]
+        common = (f"run.directory={root}", f"run.name={recipe}", *world, *overrides)
+        composed = load_recipe(recipe, common)
+        data.prepare(composed.data, composed.data_directory)
+        for blend in composed.data.blends:
+            data.lock(composed.data, composed.data_directory, blend, tokens=100_000, seed=composed.run.seed)
+        return SmallRun(recipe, common, composed.run_directory)
+
+    return make
