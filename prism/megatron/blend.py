@@ -38,6 +38,8 @@ class _Vocabulary(Protocol):
     @property
     def end_of_document_id(self) -> int: ...
     @property
+    def vocab_size(self) -> int: ...
+    @property
     def sha256(self) -> str: ...
 
 
@@ -46,7 +48,8 @@ class _MegatronTokenizer:
 
     def __init__(self, vocabulary: _Vocabulary) -> None:
         self.eod = vocabulary.end_of_document_id
-        self.pad = vocabulary.end_of_document_id
+        self.pad = -1  # no token: the dataset overwrites every token that equals its pad
+        self.vocab_size = vocabulary.vocab_size
         self.unique_identifiers = {"sha256": vocabulary.sha256}
 
 
@@ -105,5 +108,5 @@ class BlendedSamples:
         return SourceBatch(
             tokens=torch.stack([row["tokens"] for row in rows]).long().to(device),
             labels=torch.stack([row["labels"] for row in rows]).long().to(device),
-            sources=torch.tensor([row.get("dataset_id", 0) for row in rows], device=device),
+            sources=torch.tensor([int(row.get("dataset_id", 0)) for row in rows], device=device),
         )
