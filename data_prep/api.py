@@ -12,7 +12,18 @@ from data_prep.prepare import Log, prepare_sources, source_prefix
 from data_prep.schema import DataConfig
 from data_prep.tokenizer import Vocabulary
 
-__all__ = ["BlendPlan", "Lock", "SourceCard", "Vocabulary", "load_tokenizer", "lock", "lock_path", "plan", "prepare", "verify"]
+__all__ = [
+    "BlendPlan",
+    "Lock",
+    "SourceCard",
+    "Vocabulary",
+    "load_tokenizer",
+    "lock",
+    "lock_path",
+    "plan",
+    "prepare",
+    "verify",
+]
 
 
 def prepare(

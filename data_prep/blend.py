@@ -92,7 +92,9 @@ def check_epochs(plan: BlendPlan, max_epochs: float | None) -> None:
             )
 
 
-def write_lock(path: Path, plan: BlendPlan, prefixes: Mapping[str, Path], cards: Mapping[str, SourceCard], seed: int) -> None:
+def write_lock(
+    path: Path, plan: BlendPlan, prefixes: Mapping[str, Path], cards: Mapping[str, SourceCard], seed: int
+) -> None:
     """Pins weights, order, seed and content hashes; prefixes are written relative to the lock."""
     sources = [
         {

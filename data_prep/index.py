@@ -144,7 +144,9 @@ class IndexedFile:
         self.offsets: NDArray[np.int64] = np.frombuffer(raw, np.int64, sequences, start + 4 * sequences)
         self.boundaries: NDArray[np.int64] = np.frombuffer(raw, np.int64, boundaries, start + 12 * sequences)
         self._check_tokens()
-        self._tokens: NDArray[Any] = np.memmap(bin_path(prefix), dtype=self.dtype, mode="r") if self.tokens else np.empty(0, self.dtype)
+        self._tokens: NDArray[Any] = (
+            np.memmap(bin_path(prefix), dtype=self.dtype, mode="r") if self.tokens else np.empty(0, self.dtype)
+        )
 
     def _check_tokens(self) -> None:
         size, expected = bin_path(self.prefix).stat().st_size, self.tokens * self.dtype.itemsize

@@ -19,7 +19,10 @@ class WorldConfig(Section):
     seed: int = Field(1, ge=0, description="Seed of the facts, rules and documents.")
     modulus: int = Field(5, gt=2, le=10, description="Arithmetic is done modulo this.")
     trace_noise: float = Field(
-        0.25, ge=0, lt=1, description="Chance that a step of a reasoning trace in training data is wrong and carried on."
+        0.25,
+        ge=0,
+        lt=1,
+        description="Chance that a step of a reasoning trace in training data is wrong and carried on.",
     )
     tokens: dict[str, int] = Field(default_factory=dict, description="Words to write, about, by source.")
     held_out_share: float = Field(0.2, gt=0, lt=1, description="Share of problems that only evaluation sees.")
@@ -46,7 +49,8 @@ class SourceConfig(Section):
     path: str = Field(description="File, folder or glob; `world/...` lies in the run's data folder.")
     reader: Literal["jsonl", "parquet", "text"] = Field("jsonl", description="File format; jsonl may be .gz or .zst.")
     format: Literal["text", "question_answer", "chat"] = Field(
-        "text", description="text as it is; question and answer joined by one line break; turns with speakers (section 3.1)."
+        "text",
+        description="text as it is; question and answer joined by one line break; turns with speakers (section 3.1).",
     )
     text: str = Field("text", description="Column of the text, with format text.")
     question: str = Field("question", description="Column of the question, with format question_answer.")
@@ -57,11 +61,16 @@ class SourceConfig(Section):
     pattern: str = Field("*", description="Names of the files that are read from a folder.")
     exclude: list[str] = Field(default_factory=list, description="Folders below `path` that are left out.")
     holdout: float = Field(
-        0.0, ge=0, lt=1, description="Share of documents kept out of training, by hash; written to <source>.heldout.jsonl."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of documents kept out of training, by hash; written to <source>.heldout.jsonl.",
     )
     end_of_document: bool = Field(True, description="End each document with the end-of-document token.")
     domain: str = Field("general", description="Domain of the source: general, math, code, science, chat ...")
-    tokens_billion: float | None = Field(None, gt=0, description="Expected tokens (Table 1), for planning without the data.")
+    tokens_billion: float | None = Field(
+        None, gt=0, description="Expected tokens (Table 1), for planning without the data."
+    )
     hub: str | None = Field(None, description="Hub id of the data set, for the record.")
     licence: str = Field("unknown", description="Licence of the data.")
     description: str = Field("", description="What the source is.")

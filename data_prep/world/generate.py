@@ -78,7 +78,9 @@ class _World:
             "general": lambda stream: {"text": self.facts.document(stream)},
             "song": lambda stream: {"text": _song(stream)},
             "arithmetic": lambda stream: {"text": math.sum(stream)},
-            "raw_questions": lambda stream: {"text": self._seen(stream.choice(list(self.domains)), stream, 0.0).question},
+            "raw_questions": lambda stream: {
+                "text": self._seen(stream.choice(list(self.domains)), stream, 0.0).question
+            },
             **{domain: self._traces(domain) for domain in self.domains},
         }
 
@@ -93,7 +95,9 @@ class _World:
         seen: set[str] = set()
         for _ in range(count * _MOST_DRAWS_A_PROMPT):
             problem = self.domains[domain](stream, 0.0)
-            if problem.is_held_out(self._config.held_out_share) != held_out or (not held_out and problem.question in seen):
+            if problem.is_held_out(self._config.held_out_share) != held_out or (
+                not held_out and problem.question in seen
+            ):
                 continue
             seen.add(problem.question)
             rows.append(

@@ -39,7 +39,11 @@ class Mathematics:
 
     def sum(self, generator: random.Random) -> str:
         """A bare sum, for the arithmetic source."""
-        left, right, operator = generator.randrange(self._modulus), generator.randrange(self._modulus), generator.choice("+-*")
+        left, right, operator = (
+            generator.randrange(self._modulus),
+            generator.randrange(self._modulus),
+            generator.choice("+-*"),
+        )
         return f"{left} {operator} {right} = {self._apply(left, operator, right)} ."
 
     def _apply(self, left: int, operator: str, right: int) -> int:

@@ -12,7 +12,9 @@ class Science:
     """`Q sci water under heat ? glass fire ice iron`. The rules are drawn once from the world's seed."""
 
     def __init__(self, generator: random.Random) -> None:
-        self._rule = {(action, substance): generator.choice(SUBSTANCES) for action in ACTIONS for substance in SUBSTANCES}
+        self._rule = {
+            (action, substance): generator.choice(SUBSTANCES) for action in ACTIONS for substance in SUBSTANCES
+        }
 
     def problem(self, generator: random.Random, noise: float) -> Problem:
         """A step of the trace is wrong with probability `noise`, and the error is carried on."""

@@ -34,9 +34,7 @@ class MegatronLanguageModel:
         batch_size: most sequences that decode together.
     """
 
-    def __init__(
-        self, chunk: torch.nn.Module, vocab_size: int, context_length: int, batch_size: int = 512
-    ) -> None:
+    def __init__(self, chunk: torch.nn.Module, vocab_size: int, context_length: int, batch_size: int = 512) -> None:
         require_whole_model(chunk)
         self._chunk = chunk
         self._vocab_size = vocab_size
@@ -124,9 +122,7 @@ class MegatronLanguageModel:
         running = torch.ones(rows, dtype=torch.bool, device=self._device)
         for step in range(steps):
             logits = next_token_logits(module, tokens, context)
-            chosen = draw(
-                logits[:, : self._vocab_size], noise[alive, step], sampling.temperature, sampling.top_p
-            )
+            chosen = draw(logits[:, : self._vocab_size], noise[alive, step], sampling.temperature, sampling.top_p)
             chosen_logprobs = torch.log_softmax(logits, -1).gather(1, chosen[:, None]).squeeze(1)
             now = alive[running]
             drawn[now, step] = chosen[running]

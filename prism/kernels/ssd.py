@@ -86,9 +86,7 @@ def ssd_scan(
     Cc = Cs.view(batch, chunks, size, groups, state).transpose(2, 3)
 
     blocked = None if documents is None else documents[..., :, None] != documents[..., None, :]
-    y = decayed_mix(log_decay, Cc @ Bc.mT, scaled.permute(0, 1, 3, 4, 2, 5), blocked).permute(
-        0, 1, 4, 2, 3, 5
-    )
+    y = decayed_mix(log_decay, Cc @ Bc.mT, scaled.permute(0, 1, 3, 4, 2, 5), blocked).permute(0, 1, 4, 2, 3, 5)
     final = None
     if chunks > 1 or initial_state is not None or with_state:
         starts, final = _carry(scaled, log_decay, Bc, initial_state, documents)
@@ -117,9 +115,7 @@ def _carry(
         if initial_state is None
         else initial_state.to(grown.dtype).view(batch, groups, shared, 1, dim * state)
     )
-    totals = F.pad(log_decay[..., -1].permute(0, 2, 3, 1), (1, 0)).cumsum(
-        -1
-    )  # (batch, groups, shared, 1 + chunks)
+    totals = F.pad(log_decay[..., -1].permute(0, 2, 3, 1), (1, 0)).cumsum(-1)  # (batch, groups, shared, 1 + chunks)
     blocked = None
     if documents is not None:
         ends = torch.cat([documents[:, 0, :1], documents[:, :, -1]], 1)
@@ -157,9 +153,7 @@ class _DecayedMix(torch.autograd.Function):
     """Written out by hand: autograd would keep and pass over five (size x size) tensors a head."""
 
     @staticmethod
-    def forward(
-        ctx: Any, log_decay: Tensor, affinity: Tensor | None, values: Tensor, blocked: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: Any, log_decay: Tensor, affinity: Tensor | None, values: Tensor, blocked: Tensor | None) -> Tensor:
         decay = (log_decay[..., :, None] - log_decay[..., None, :]).exp2_()
         if blocked is not None:
             decay.masked_fill_(blocked[:, :, None, None], 0.0)

@@ -39,9 +39,7 @@ class ForkserverLauncher:
 
     def start(self, run_directory: Path, node: str, log: Path) -> Worker:
         os.environ.update(self._environment)
-        process = self._context.Process(
-            target=_work, args=(self._target, run_directory, node, log), name=node
-        )
+        process = self._context.Process(target=_work, args=(self._target, run_directory, node, log), name=node)
         process.start()
         return _Forked(process)
 
@@ -59,9 +57,7 @@ class _Forked:
             stop_group(pid, self.poll)
 
 
-def _work(
-    target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path
-) -> None:
+def _work(target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path) -> None:
     become_worker(log)
     parent = multiprocessing.parent_process()
     if parent is not None and not parent.is_alive():

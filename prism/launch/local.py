@@ -21,9 +21,7 @@ class TorchrunLauncher:
         environment: added to this process's own.
     """
 
-    def __init__(
-        self, module: str, processes: int, *, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, module: str, processes: int, *, environment: Mapping[str, str]) -> None:
         self._module = module
         self._processes = processes
         self._environment = dict(environment)

@@ -28,9 +28,7 @@ class Launcher(Protocol):
         """Starts `node`; standard output and error go to the end of `log`."""
 
 
-def stop_group(
-    leader: int, poll: Callable[[], int | None], patience_s: float = 5.0
-) -> None:
+def stop_group(leader: int, poll: Callable[[], int | None], patience_s: float = 5.0) -> None:
     """Asks the process group of `leader` to end; whatever is left after `patience_s` is killed."""
     _signal_group(leader, signal.SIGTERM)
     deadline = time.monotonic() + patience_s

@@ -39,9 +39,7 @@ def backend() -> Backend:
     """
     wish = os.environ.get(ENVIRONMENT_KEY, "auto")
     if wish not in ("auto", "cpu", "cuda"):
-        raise UsageError(
-            f"unknown backend {wish!r}", place=ENVIRONMENT_KEY, remedy="use one of auto, cpu, cuda"
-        )
+        raise UsageError(f"unknown backend {wish!r}", place=ENVIRONMENT_KEY, remedy="use one of auto, cpu, cuda")
     available = torch.cuda.is_available()
     if wish == "cuda" and not available:
         raise UsageError("no CUDA device is visible", place=ENVIRONMENT_KEY, remedy="unset it or set it to cpu")

@@ -45,9 +45,7 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
     if model.hybrid_pattern:
         from prism.megatron.hybrid import build_hybrid
 
-        module = build_hybrid(
-            config, model, vocab_size=vocabulary, pre_process=first, post_process=last
-        )
+        module = build_hybrid(config, model, vocab_size=vocabulary, pre_process=first, post_process=last)
     else:
         module = GPTModel(
             config=config,
@@ -96,4 +94,3 @@ def attention_spec() -> ModuleSpec:
             k_layernorm=IdentityOp,
         ),
     )
-

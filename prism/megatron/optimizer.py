@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _NEVER_DECAYED = ("A_log", "dt_bias", "D", "bias")
 
 
-def build_optimizer(
-    chunk: DistributedDataParallel, settings: OptimizerSettings, precision: str
-) -> MegatronOptimizer:
+def build_optimizer(chunk: DistributedDataParallel, settings: OptimizerSettings, precision: str) -> MegatronOptimizer:
     """AdamW over the trainable parameters; norms, biases and Mamba's A, dt, D are not decayed."""
     config = OptimizerConfig(
         optimizer="adam",

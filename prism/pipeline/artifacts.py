@@ -57,10 +57,7 @@ def measure(base: Path, path: str, known: Artifact | None = None) -> Artifact:
             place=str(place),
             remedy="restore it, or run the stage that makes it again",
         )
-    files = {
-        name: _measure_file(place / name, remembered.get(name))
-        for name in _files_under(place)
-    }
+    files = {name: _measure_file(place / name, remembered.get(name)) for name in _files_under(place)}
     digest = fingerprint([[name, record.sha256] for name, record in files.items()])
     return Artifact(path, digest, files)
 
@@ -80,9 +77,5 @@ def _files_under(directory: Path) -> Iterator[str]:
     names = []
     for folder, folders, files in os.walk(directory):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        names += [
-            (Path(folder) / name).relative_to(directory).as_posix()
-            for name in files
-            if not name.startswith(".")
-        ]
+        names += [(Path(folder) / name).relative_to(directory).as_posix() for name in files if not name.startswith(".")]
     yield from sorted(names)

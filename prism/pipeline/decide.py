@@ -33,9 +33,7 @@ def measure_inputs(node: Node, manifest: Manifest) -> dict[str, str]:
         BadInput: an input is missing.
     """
     found = {path: manifest.measure(path).sha256 for path in node.inputs}
-    return found | {
-        source.path: f"listing:{_listing(source)}" for source in node.sources
-    }
+    return found | {source.path: f"listing:{_listing(source)}" for source in node.sources}
 
 
 def judge(node: Node, manifest: Manifest, parents: Mapping[str, str]) -> Verdict:
@@ -55,29 +53,15 @@ def _changes(record: NodeRecord, node: Node, parents: Mapping[str, str]) -> list
     if record.kind != node.kind:
         return [f"pipeline.{node.name}.stage: {record.kind} -> {node.kind}"]
     changes = differences(record.section, node.section)
-    changes += [
-        f"input {path} is new" for path in parents if path not in record.parents
-    ]
-    changes += [
-        f"input {path} is no longer read"
-        for path in record.parents
-        if path not in parents
-    ]
-    changes += [
-        f"input {path} changed"
-        for path in parents
-        if record.parents.get(path, parents[path]) != parents[path]
-    ]
+    changes += [f"input {path} is new" for path in parents if path not in record.parents]
+    changes += [f"input {path} is no longer read" for path in record.parents if path not in parents]
+    changes += [f"input {path} changed" for path in parents if record.parents.get(path, parents[path]) != parents[path]]
     return changes
 
 
 def _altered(record: NodeRecord, node: Node, manifest: Manifest) -> list[str]:
     """Outputs that are gone or not what the node made."""
-    altered = [
-        f"output {path} was never made"
-        for path in node.outputs
-        if path not in record.outputs
-    ]
+    altered = [f"output {path} was never made" for path in node.outputs if path not in record.outputs]
     for path in record.outputs:
         known = manifest.artifacts.get(path)
         try:
@@ -107,11 +91,5 @@ def _files(source: RawSource) -> Iterator[Path]:
             continue
         excluded = {(path / folder).resolve() for folder in source.exclude}
         for folder, folders, files in os.walk(path):
-            folders[:] = [
-                name
-                for name in folders
-                if (Path(folder) / name).resolve() not in excluded
-            ]
-            yield from (
-                Path(folder) / file for file in fnmatch.filter(files, source.pattern)
-            )
+            folders[:] = [name for name in folders if (Path(folder) / name).resolve() not in excluded]
+            yield from (Path(folder) / file for file in fnmatch.filter(files, source.pattern))

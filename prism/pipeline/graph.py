@@ -73,14 +73,10 @@ def build_graph(recipe: Recipe) -> dict[str, Node]:
             )
     nodes = [_data(recipe)]
     nodes += [_stage(recipe, stage) for stage in recipe.pipeline]
-    evaluated = [
-        name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate
-    ]
+    evaluated = [name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate]
     if recipe.evaluate.tasks:
         nodes += [_evaluate(recipe, stage) for stage in evaluated]
-    nodes += [
-        _analyze(recipe, before, after) for before, after in analysis_pairs(recipe)
-    ]
+    nodes += [_analyze(recipe, before, after) for before, after in analysis_pairs(recipe)]
     nodes.append(_report(recipe, nodes))
     return _in_order(_linked(nodes))
 
@@ -89,9 +85,7 @@ def analysis_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     """The recipe's pairs; without them, every stage that leaves a checkpoint against the one it starts from."""
     if recipe.analyze.pairs is not None:
         return list(recipe.analyze.pairs)
-    parents = [
-        (recipe.pipeline[stage].parent, stage) for stage in recipe.checkpoint_stages()
-    ]
+    parents = [(recipe.pipeline[stage].parent, stage) for stage in recipe.checkpoint_stages()]
     return [(parent, stage) for parent, stage in parents if parent is not None]
 
 
@@ -161,17 +155,10 @@ def _stage(recipe: Recipe, stage: str) -> Node:
     elif node.prompts_from is not None:
         inputs.append(f"stages/{node.prompts_from}/prompts.jsonl")
     else:
-        inputs += [
-            data_path(recipe, entry.path)
-            for entry in recipe.rl_config(stage).prompts.values()
-        ]
+        inputs += [data_path(recipe, entry.path) for entry in recipe.rl_config(stage).prompts.values()]
     steps = None
     if node.stage not in ("merge", "difficulty"):
-        steps = (
-            recipe.rl_config(stage)
-            if node.stage == "rl"
-            else recipe.training_config(stage)
-        ).steps
+        steps = (recipe.rl_config(stage) if node.stage == "rl" else recipe.training_config(stage)).steps
     made = {
         "difficulty": ("prompts.jsonl",),
         "merge": ("checkpoints", "hf"),
@@ -266,13 +253,9 @@ def _linked(nodes: Sequence[Node]) -> list[Node]:
 
     linked = []
     for node in nodes:
-        found = dict.fromkeys(
-            name for path in node.inputs if (name := maker(path)) is not None
-        )
+        found = dict.fromkeys(name for path in node.inputs if (name := maker(path)) is not None)
         if node.name == "report":
-            found = dict.fromkeys(
-                other.name for other in nodes if other.name != "report"
-            )
+            found = dict.fromkeys(other.name for other in nodes if other.name != "report")
         needs = tuple(name for name in found if name != node.name)
         linked.append(replace(node, needs=needs))
     return linked

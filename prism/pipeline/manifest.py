@@ -70,13 +70,8 @@ class Manifest:
                 remedy=_remedy(version),
             )
         try:
-            nodes = {
-                name: _node_from(entry) for name, entry in content["nodes"].items()
-            }
-            artifacts = {
-                path: _artifact_from(path, entry)
-                for path, entry in content["artifacts"].items()
-            }
+            nodes = {name: _node_from(entry) for name, entry in content["nodes"].items()}
+            artifacts = {path: _artifact_from(path, entry) for path, entry in content["artifacts"].items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise BadInput(
                 f"damaged ({type(error).__name__}: {error})",
@@ -87,9 +82,7 @@ class Manifest:
 
     def save(self) -> None:
         """Writes the file whole or not at all."""
-        makers = {
-            path: name for name, record in self.nodes.items() for path in record.outputs
-        }
+        makers = {path: name for name, record in self.nodes.items() for path in record.outputs}
         write_json(
             self.directory / FILE_NAME,
             {
@@ -106,10 +99,7 @@ class Manifest:
                     path: {
                         "sha256": artifact.sha256,
                         "made_by": makers.get(path),
-                        "files": {
-                            name: asdict(record)
-                            for name, record in artifact.files.items()
-                        },
+                        "files": {name: asdict(record) for name, record in artifact.files.items()},
                     }
                     for path, artifact in self.artifacts.items()
                 },
@@ -134,9 +124,7 @@ def _remedy(version: object) -> str:
 
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:
-    values = {
-        key: value for key, value in entry.items() if key != "section_fingerprint"
-    }
+    values = {key: value for key, value in entry.items() if key != "section_fingerprint"}
     return NodeRecord(**{**values, "outputs": tuple(entry["outputs"])})
 
 

@@ -32,9 +32,7 @@ def run_node(run_directory: Path, name: str) -> int:
 
     Errors don't leave this function: those for the user become a line, others a traceback in the log.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", force=True)
     began = time.monotonic()
     code, error = 0, None
     try:

@@ -79,9 +79,7 @@ class LiveDisplay:
     def show(self, running: Sequence[NodeProgress]) -> None:
         if time.monotonic() - self._last >= 0.25:
             self._last = time.monotonic()
-            self._live.update(
-                Group(*(_live_line(node) for node in running)), refresh=True
-            )
+            self._live.update(Group(*(_live_line(node) for node in running)), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
@@ -90,16 +88,10 @@ class LiveDisplay:
 def open_display() -> Display:
     """Live on a terminal, plain otherwise."""
     console = Console()
-    return (
-        LiveDisplay(console)
-        if console.is_terminal and not console.is_dumb_terminal
-        else PlainDisplay()
-    )
+    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay()
 
 
-def read_progress(
-    name: str, seconds: float, metrics: Path, steps: int | None
-) -> NodeProgress:
+def read_progress(name: str, seconds: float, metrics: Path, steps: int | None) -> NodeProgress:
     """A node's progress from the last whole line of its metrics.jsonl."""
     row = last_row(metrics)
     if row is None:
@@ -139,11 +131,7 @@ def _figures(row: dict[str, Any]) -> str:
     timing = row.get("timing") or {}
     if "reward" in row:
         pass_rate = row.get("pass_rate")
-        solved = (
-            f", pass rate {100 * pass_rate:.0f}%"
-            if isinstance(pass_rate, float)
-            else ""
-        )
+        solved = f", pass rate {100 * pass_rate:.0f}%" if isinstance(pass_rate, float) else ""
         return f"reward {row['reward']:.3f}{solved}"
     speed = timing.get("tokens_per_second")
     rate = f", {speed:,.0f} tokens/s" if isinstance(speed, int | float) else ""
@@ -156,6 +144,4 @@ def _live_line(node: NodeProgress) -> Text:
     if node.step is None or not node.steps:
         return Text(f"  {node}")
     filled = round(width * min(1.0, node.step / node.steps))
-    return Text.assemble(
-        "  ", ("━" * filled, "green"), ("━" * (width - filled), "dim"), f" {node}"
-    )
+    return Text.assemble("  ", ("━" * filled, "green"), ("━" * (width - filled), "dim"), f" {node}")

@@ -39,11 +39,7 @@ class RunFailed(PrismError):
     """A node failed; the run leaves with that node's exit code."""
 
     def __init__(self, outcome: Outcome, directory: Path) -> None:
-        waiting = (
-            f"; not run because of it: {', '.join(outcome.not_run)}"
-            if outcome.not_run
-            else ""
-        )
+        waiting = f"; not run because of it: {', '.join(outcome.not_run)}" if outcome.not_run else ""
         super().__init__(
             f"{', '.join(outcome.failed)} failed{waiting}",
             place=str(directory),
@@ -73,9 +69,7 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
     graph = select(build_graph(recipe), only)
     with run_lock(directory), _terminated_like_interrupted():
         manifest = Manifest.load(directory)
-        write_text(
-            directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True))
-        )
+        write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
         work = RunWork(graph, manifest, _launcher(recipe), display)
         try:
@@ -112,16 +106,10 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    alone = ForkserverLauncher(
-        run_node, preload=["prism.pipeline.preload"], environment=environment
-    )
-    spread = TorchrunLauncher(
-        "prism.pipeline.node", recipe.cluster.processes, environment=environment
-    )
+    alone = ForkserverLauncher(run_node, preload=["prism.pipeline.preload"], environment=environment)
+    spread = TorchrunLauncher("prism.pipeline.node", recipe.cluster.processes, environment=environment)
     distributed = recipe.cluster.processes > 1
-    return lambda node: (
-        spread if distributed and node.kind not in _LONE_KINDS else alone
-    )
+    return lambda node: spread if distributed and node.kind not in _LONE_KINDS else alone
 
 
 @contextmanager

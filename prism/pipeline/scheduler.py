@@ -67,11 +67,7 @@ def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
     failed: dict[str, int] = {}
     try:
         while running or (waiting and not failed):
-            while (
-                not failed
-                and len(running) < workers
-                and (task := _next(waiting, done)) is not None
-            ):
+            while not failed and len(running) < workers and (task := _next(waiting, done)) is not None:
                 del waiting[task.name]
                 worker = work.begin(task.name)
                 if worker is None:
@@ -94,9 +90,7 @@ def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
     return Outcome(failed, tuple(waiting))
 
 
-def critical_path(
-    tasks: Mapping[str, tuple[str, ...]], cost: Callable[[str], float]
-) -> dict[str, float]:
+def critical_path(tasks: Mapping[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:
     """For each task (name -> needs) the cost of the longest way from it to the end: a good priority."""
     followers: dict[str, list[str]] = {name: [] for name in tasks}
     for name, needs in tasks.items():
@@ -106,9 +100,7 @@ def critical_path(
 
     def length(name: str) -> float:
         if name not in found:
-            found[name] = cost(name) + max(
-                (length(follower) for follower in followers[name]), default=0.0
-            )
+            found[name] = cost(name) + max((length(follower) for follower in followers[name]), default=0.0)
         return found[name]
 
     return {name: length(name) for name in tasks}
@@ -135,17 +127,13 @@ def _checked(tasks: Sequence[Task]) -> Sequence[Task]:
     for task in tasks:
         missing = [need for need in task.needs if need not in names]
         if missing:
-            raise ValueError(
-                f"task {task.name} needs {', '.join(missing)}, which isn't among the tasks"
-            )
+            raise ValueError(f"task {task.name} needs {', '.join(missing)}, which isn't among the tasks")
     done: set[str] = set()
     left = list(tasks)
     while left:
         ready = [task for task in left if done.issuperset(task.needs)]
         if not ready:
-            raise ValueError(
-                f"tasks need each other in a circle: {', '.join(task.name for task in left)}"
-            )
+            raise ValueError(f"tasks need each other in a circle: {', '.join(task.name for task in left)}")
         done.update(task.name for task in ready)
         left = [task for task in left if task.name not in done]
     return tasks

@@ -29,26 +29,16 @@ def stage(recipe: Recipe, name: str) -> dict[str, Any]:
     kind = recipe.pipeline[name].stage
     section: dict[str, Any]
     if kind == "merge":
-        section = {
-            "long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}
-        }
+        section = {"long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}}
     elif kind == "difficulty":
-        section = {
-            "rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)
-        }
+        section = {"rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)}
     elif kind == "rl":
         filtered = recipe.pipeline[name].prompts_from is not None
         exclude = _RL_ONLY | ({"prompts"} if filtered else set())
-        section = {
-            "rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)
-        }
+        section = {"rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)}
     else:
         key = "long_context.extend" if kind == "extend" else "midtrain"
-        section = {
-            key: recipe.training_config(name).model_dump(
-                mode="json", exclude={"checkpoint"}
-            )
-        }
+        section = {key: recipe.training_config(name).model_dump(mode="json", exclude={"checkpoint"})}
     return {**section, **_common(recipe)}
 
 

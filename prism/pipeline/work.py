@@ -62,9 +62,7 @@ class RunWork:
             return None
         self._announce(node, verdict)
         result_file(directory, name).unlink(missing_ok=True)
-        self._manifest.nodes[name] = NodeRecord(
-            "started", node.kind, node.section, parents, _now(), __version__
-        )
+        self._manifest.nodes[name] = NodeRecord("started", node.kind, node.section, parents, _now(), __version__)
         self._manifest.save()
         return self._launcher(node).start(directory, name, log_file(directory, name))
 
@@ -138,11 +136,7 @@ class RunWork:
     def _tell_failure(self, name: str, code: int, error: str | None) -> None:
         self.tell_skipped()
         log = log_file(self._manifest.directory, name)
-        ended = (
-            f"killed by {signal.Signals(-code).name}"
-            if code < 0
-            else f"exit code {code}"
-        )
+        ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._display.say(f"{name}: failed ({ended}); log: {log}")
         if error is not None:
             self._display.say(f"  {error}")

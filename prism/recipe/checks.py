@@ -130,7 +130,10 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
 def _cluster(recipe: Recipe) -> Iterator[Finding]:
     model, cluster = recipe.model, recipe.cluster
     tensor, path = cluster.tensor_parallel, ("cluster", "tensor_parallel")
-    counts = {"query heads": model.num_attention_heads, "key-value heads": model.num_query_groups or model.num_attention_heads}
+    counts = {
+        "query heads": model.num_attention_heads,
+        "key-value heads": model.num_query_groups or model.num_attention_heads,
+    }
     if model.mamba is not None:
         counts["Mamba heads"] = model.mamba.inner_size // model.mamba.head_dim
         if model.mamba.num_groups > 1:  # a single group is replicated
@@ -139,7 +142,9 @@ def _cluster(recipe: Recipe) -> Iterator[Finding]:
         if count % tensor:
             fits = [size for size in range(1, count + 1) if all(n % size == 0 for n in counts.values())]
             nearest = min(fits, key=lambda size: (abs(size - tensor), size))
-            yield Finding(path, f"tensor_parallel {tensor} doesn't divide {count} {what}", f"nearest that does: {nearest}")
+            yield Finding(
+                path, f"tensor_parallel {tensor} doesn't divide {count} {what}", f"nearest that does: {nearest}"
+            )
             break
     if model.num_layers % cluster.pipeline_parallel:
         fits = [size for size in range(1, model.num_layers + 1) if model.num_layers % size == 0]

@@ -60,7 +60,9 @@ def _check_version(composed: Composed) -> None:
 
 def _refuse(composed: Composed, found: Iterable[Finding]) -> None:
     errors = [
-        RecipeError(f"{_without_indices(item.path)}: {item.message}", place=composed.place_of(item.path), remedy=item.remedy)
+        RecipeError(
+            f"{_without_indices(item.path)}: {item.message}", place=composed.place_of(item.path), remedy=item.remedy
+        )
         for item in found
     ]
     if errors:

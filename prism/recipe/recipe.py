@@ -57,6 +57,10 @@ class Recipe(Section):
     def stage_directory(self, stage: str) -> Path:
         return self.run_directory / "stages" / stage
 
+    def resolve(self, path: str) -> Path:
+        """A path that the recipe names: `world/...` lies in the run's data folder, others are as written."""
+        return self.data_directory / path if path.startswith("world/") else Path(path)
+
     def training_config(self, stage: str) -> MidtrainConfig:
         """Settings of a pretrain, midtrain or extend stage: its section with the node's `with` applied."""
         node = self.pipeline[stage]

@@ -58,6 +58,8 @@ def micro_batches(
     rollouts: Sequence[Rollout], advantages: Tensor, weights: Tensor, micro_batch_size: int
 ) -> list[RolloutBatch]:
     """Responses of similar length together, so that little is padded; advantages, weights: (rollouts,)."""
-    order = sorted(range(len(rollouts)), key=lambda row: len(rollouts[row].prompt_tokens) + len(rollouts[row].response.tokens))
+    order = sorted(
+        range(len(rollouts)), key=lambda row: len(rollouts[row].prompt_tokens) + len(rollouts[row].response.tokens)
+    )
     chunks = [order[start : start + micro_batch_size] for start in range(0, len(order), micro_batch_size)]
     return [collate([rollouts[row] for row in rows], advantages[rows], weights[rows]) for rows in chunks]

@@ -45,9 +45,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
         model = build_frozen(recipe.model, contract.vocab_size, layout)
-        checkpoint.load(
-            checkpoint.require_latest(recipe.stage_directory(parent) / "checkpoints"), model
-        )
+        checkpoint.load(checkpoint.require_latest(recipe.stage_directory(parent) / "checkpoints"), model)
         generator = MegatronLanguageModel(model, contract.vocab_size, recipe.model.max_position_embeddings)
         rows = _measure(recipe, config, generator, contract, folder / "difficulty.jsonl")
         if is_first_rank():
@@ -58,7 +56,7 @@ def candidates(recipe: Recipe, config: RlConfig) -> list[RlPrompt]:
     """A seeded draw of each domain's prompts, as many as the recipe asks for."""
     drawn = []
     for domain, entry in config.prompts.items():
-        prompts = load_prompts(Path(entry.path), domain)
+        prompts = load_prompts(recipe.resolve(entry.path), domain)
         limit = config.difficulty.prompts_per_domain.get(domain, len(prompts))
         generator = random.Random(f"{recipe.run.seed}/difficulty/{domain}")
         drawn += generator.sample(prompts, min(limit, len(prompts)))

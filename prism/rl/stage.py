@@ -68,9 +68,7 @@ def run_rl(recipe: Recipe, stage: str) -> None:
         loop.run(folder, done)
         if is_first_rank():
             final = checkpoint.require_latest(folder / "checkpoints")
-            export_weights(
-                final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf"
-            )
+            export_weights(final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf")
             contract.export(folder / "hf")
 
 
@@ -78,16 +76,14 @@ def rl_prompts(recipe: Recipe, stage: str, config: RlConfig) -> dict[str, list[R
     """The stage's prompts by domain: those that a difficulty stage kept, or the recipe's whole sets."""
     source = recipe.pipeline[stage].prompts_from
     if source is None:
-        return {domain: load_prompts(Path(entry.path), domain) for domain, entry in config.prompts.items()}
+        return {domain: load_prompts(recipe.resolve(entry.path), domain) for domain, entry in config.prompts.items()}
     by_domain: dict[str, list[RlPrompt]] = {}
     for prompt in load_prompts(recipe.stage_directory(source) / "prompts.jsonl", "?"):
         by_domain.setdefault(prompt.domain, []).append(prompt)
     return by_domain
 
 
-def _begin(
-    recipe: Recipe, stage: str, trainee: Trainee, reference: torch.nn.Module, checkpoints: Path
-) -> int:
+def _begin(recipe: Recipe, stage: str, trainee: Trainee, reference: torch.nn.Module, checkpoints: Path) -> int:
     """Puts weights into policy and reference; returns the number of steps already done."""
     newest = checkpoint.latest(checkpoints)
     if newest is not None:
@@ -123,9 +119,7 @@ class RlLoop:
         self._generator = MegatronLanguageModel(
             trainee.chunk, contract.vocab_size, recipe.model.max_position_embeddings
         )
-        self._sampling = Sampling(
-            config.temperature, config.top_p, config.max_response_tokens, contract.stop_ids
-        )
+        self._sampling = Sampling(config.temperature, config.top_p, config.max_response_tokens, contract.stop_ids)
 
     def run(self, folder: Path, done: int) -> None:
         config, first = self._config, is_first_rank()
@@ -157,8 +151,7 @@ class RlLoop:
         lengths = torch.tensor([len(rollout.response.tokens) for rollout in own])
         weights = token_weights(lengths, config.responses_per_prompt) / data_parallel_size()
         batches = [
-            self._with_reference(batch)
-            for batch in micro_batches(own, advantages, weights, config.micro_batch_size)
+            self._with_reference(batch) for batch in micro_batches(own, advantages, weights, config.micro_batch_size)
         ]
         objective = GrpoObjective(config, len(batches) * data_parallel_size())
         rate = learning_rate(step, config.steps, config.optimizer.learning_rate, config.schedule)

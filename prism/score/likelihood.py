@@ -44,14 +44,10 @@ def continuation_logprobs(
             )
         sequences.append([*context, *continuation])
     scores = sequence_logprobs(model, sequences)
-    return [
-        math.fsum(values[-len(continuation) :]) for values, continuation in zip(scores, continuations, strict=True)
-    ]
+    return [math.fsum(values[-len(continuation) :]) for values, continuation in zip(scores, continuations, strict=True)]
 
 
-def document_bits(
-    model: LanguageModel, documents: Sequence[Sequence[int]], start_id: int
-) -> list[DocumentBits]:
+def document_bits(model: LanguageModel, documents: Sequence[Sequence[int]], start_id: int) -> list[DocumentBits]:
     """Total -log2 p of each document's tokens.
 
     A document follows `start_id` (the end-of-document token), as it does in the training stream. One that is longer
@@ -67,9 +63,7 @@ def document_bits(
     nats = [0.0] * len(documents)
     for index, values in zip(owners, sequence_logprobs(model, pieces), strict=True):
         nats[index] -= math.fsum(values)
-    return [
-        DocumentBits(total / math.log(2), len(document)) for total, document in zip(nats, documents, strict=True)
-    ]
+    return [DocumentBits(total / math.log(2), len(document)) for total, document in zip(nats, documents, strict=True)]
 
 
 def windows(tokens: Sequence[int], length: int) -> Iterator[list[int]]:

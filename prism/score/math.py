@@ -82,15 +82,15 @@ def _refused(gold: str, answer: str) -> bool:
         or answer.startswith("{") != gold.startswith("{")
         or (" or " in answer) != (" or " in gold)
         or (answer.count(",") != gold.count(","))
-        or ("," in gold and not _ordered_like(gold, answer))
+        or _reordered(gold, answer)
         or answer.count("^") > 3
     )
 
 
-def _ordered_like(gold: str, answer: str) -> bool:
-    """A list without brackets is a set to math-verify; here its order counts as written."""
-    bracketed = gold.strip()[:1] in "([\\{"
-    return bracketed or sorted(normal(gold).split(",")) == sorted(normal(answer).split(","))
+def _reordered(gold: str, answer: str) -> bool:
+    """The same elements in another order: math-verify takes a list for a set."""
+    ours, theirs = normal(gold).split(","), normal(answer).split(",")
+    return ours != theirs and sorted(ours) == sorted(theirs)
 
 
 class _Worker:
@@ -121,7 +121,7 @@ class _Worker:
     def _start(self) -> subprocess.Popen[str]:
         self._warm = False
         return subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("math_child.py"))],
+            [sys.executable, "-I", str(Path(__file__).with_name("math_child.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -64,9 +64,7 @@ def run_training(recipe: Recipe, stage: str) -> None:
         if is_first_rank():
             final = checkpoint.require_latest(folder / "checkpoints")
             contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
-            export_weights(
-                final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf"
-            )
+            export_weights(final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf")
             contract.export(folder / "hf")
 
 
@@ -99,7 +97,11 @@ def _loop(config: MidtrainConfig, trainee: Trainee, samples: BlendedSamples, fol
             metrics.append(row)
             last = step == config.steps
             if last or step % config.checkpoint.every_steps == 0:
-                trainee.save(folder / "checkpoints", step, {"tokens": row["tokens"], "sequences": step * config.global_batch_size})
+                trainee.save(
+                    folder / "checkpoints",
+                    step,
+                    {"tokens": row["tokens"], "sequences": step * config.global_batch_size},
+                )
                 checkpoint.prune(folder / "checkpoints", config.checkpoint.keep_last)
                 throughput.lap()
 
@@ -108,7 +110,5 @@ def _losses(result: StepResult, names: Sequence[str]) -> dict[str, Any]:
     """Loss overall and by source over the global batch; a source without a sequence in it is left out."""
     sums = sum_over_data_parallel(result.sums["loss_sum"].clone()).tolist()
     tokens = sum_over_data_parallel(result.sums["tokens"].clone()).tolist()
-    by_source = {
-        name: total / count for name, total, count in zip(names, sums, tokens, strict=True) if count
-    }
+    by_source = {name: total / count for name, total, count in zip(names, sums, tokens, strict=True) if count}
     return {"loss": sum(sums) / sum(tokens), "loss_by_source": by_source}

@@ -22,7 +22,9 @@ def one_token(new: float, old: float, generated: float, reference: float, advant
 def test_loss_is_the_papers_formula_token_by_token() -> None:
     generator = torch.Generator().manual_seed(1)
     shape = (5, 7)
-    new, old, generated, reference = (-3 * torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(4))
+    new, old, generated, reference = (
+        -3 * torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(4)
+    )
     advantages = torch.randn(5, 1, generator=generator, dtype=torch.float64)
     terms = grpo_token_loss(new, old, generated, reference, advantages, **SETTINGS)
     for row in range(5):
@@ -47,9 +49,7 @@ def test_clipping_stops_the_gradient_of_a_ratio_that_went_too_far() -> None:
     new = torch.tensor([-1.0, -1.0], dtype=torch.float64, requires_grad=True)
     old = torch.tensor([-1.5, -0.5], dtype=torch.float64)
     advantages = torch.tensor([1.0, -1.0], dtype=torch.float64)
-    terms = grpo_token_loss(
-        new, old, old, new.detach(), advantages, **{**SETTINGS, "kl_coefficient": 0.0}
-    )
+    terms = grpo_token_loss(new, old, old, new.detach(), advantages, **{**SETTINGS, "kl_coefficient": 0.0})
     (gradient,) = torch.autograd.grad(terms.loss.sum(), new)
     assert gradient.tolist() == [0.0, 0.0]
 

@@ -18,9 +18,7 @@ SHORT = ["pipeline.base.with.steps=1", "pipeline.mid.with.steps=20", "midtrain.s
 
 
 @pytest.fixture(scope="module", params=["miniature", "miniature_hybrid"])
-def one_process(
-    request: pytest.FixtureRequest, small_run: Callable[..., SmallRun]
-) -> tuple[SmallRun, list[float]]:
+def one_process(request: pytest.FixtureRequest, small_run: Callable[..., SmallRun]) -> tuple[SmallRun, list[float]]:
     """A run whose `base` is the common start, and the losses of `mid` on one process."""
     run = small_run(request.param, *SHORT, *_eight_layers(request.param))
     run.train("base")

@@ -18,9 +18,7 @@ def hf_config(model: ModelConfig, vocab_size: int, end_of_document_id: int) -> d
     """
     mamba = model.mamba
     if mamba is None or model.hybrid_pattern is None:
-        raise RecipeError(
-            "family nemotron_h needs `mamba` and `hybrid_pattern`", place="model", remedy="set both keys"
-        )
+        raise RecipeError("family nemotron_h needs `mamba` and `hybrid_pattern`", place="model", remedy="set both keys")
     return {
         "architectures": ["NemotronHForCausalLM"],
         "model_type": "nemotron_h",

@@ -43,7 +43,9 @@ class RlConfig(Section):
     clip_high: float = Field(0.28, gt=0, description="Upper clip of the probability ratio.")
     importance_cap: float = Field(2.0, ge=1, description="C, cap of truncated importance sampling (section 9).")
     kl_coefficient: float = Field(0.05, ge=0, description="beta, weight of the KL to the reference (Table 21).")
-    reference_update: float = Field(0.05, ge=0, le=1, description="alpha: share of the policy that moves into the reference a step.")
+    reference_update: float = Field(
+        0.05, ge=0, le=1, description="alpha: share of the policy that moves into the reference a step."
+    )
     stop_penalty: float = Field(0.1, ge=0, description="Taken from the reward of a response without stop token.")
     repetition_penalty: float = Field(0.1, ge=0, description="Taken from the reward of a response that repeats itself.")
     optimizer: OptimizerConfig = Field(

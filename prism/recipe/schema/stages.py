@@ -16,7 +16,9 @@ class MergeConfig(Section):
     """Linear merge that restores long context (section 8.1)."""
 
     base: str | None = Field(None, description="Stage whose weights are mixed in; null means the parent's parent.")
-    base_weight: float = Field(0.15, ge=0, le=1, description="Weight of the base; the rest is the parent's (section 8.1).")
+    base_weight: float = Field(
+        0.15, ge=0, le=1, description="Weight of the base; the rest is the parent's (section 8.1)."
+    )
 
 
 class LongContextConfig(Section):
@@ -29,7 +31,9 @@ class LongContextConfig(Section):
 class EvaluateConfig(Section):
     """Which tasks measure every checkpoint of the pipeline."""
 
-    tasks: list[str] = Field(default_factory=list, description="Tasks of prism/evaluate/tasks by name, or paths of task files.")
+    tasks: list[str] = Field(
+        default_factory=list, description="Tasks of prism/evaluate/tasks by name, or paths of task files."
+    )
     data: dict[str, str] = Field(default_factory=dict, description="Data path of a task, in place of the task's own.")
     limit: int | None = Field(None, gt=0, description="Most prompts a task; null takes the task's own number.")
     batch_size: int = Field(256, gt=0, description="Sequences that decode together.")
@@ -40,13 +44,17 @@ class CkaConfig(Section):
 
     inputs: int = Field(200, gt=3, description="Inputs of each set (section 10).")
     resamples: int = Field(20, gt=0, description="Bootstrap resamples of half of the inputs (section 10).")
-    sets: dict[str, str] = Field(default_factory=dict, description="Input sets: name -> JSON lines with text, or with prompt and answer.")
+    sets: dict[str, str] = Field(
+        default_factory=dict, description="Input sets: name -> JSON lines with text, or with prompt and answer."
+    )
 
 
 class AnalyzeConfig(Section):
     """Weight change and representations between stages."""
 
-    pairs: list[tuple[str, str]] | None = Field(None, description="Pairs (before, after); null means every stage against its parent.")
+    pairs: list[tuple[str, str]] | None = Field(
+        None, description="Pairs (before, after); null means every stage against its parent."
+    )
     thresholds_percent: list[float] = Field(
         default_factory=lambda: [0.1, 0.5, 1.0, 2.0, 5.0, 10.0],
         description="Relative changes below which a weight counts as unchanged (Table 22).",
@@ -80,7 +88,9 @@ class StageNode(Section):
     stage: StageKind = Field(description="What the stage does.")
     parent: str | None = Field(None, alias="from", description="Stage whose checkpoint it starts from.")
     prompts_from: str | None = Field(None, description="Difficulty stage whose prompts an rl stage draws.")
-    settings: dict[str, Any] = Field(default_factory=dict, alias="with", description="Keys of the stage's section, with other values.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, alias="with", description="Keys of the stage's section, with other values."
+    )
     evaluate: bool = Field(True, description="Whether the stage's checkpoint is evaluated.")
 
 

@@ -1,0 +1,43 @@
+"""The command line: parses, calls, prints. Each group of commands is a file of prism/commands."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from prism.commands import recipes
+
+app = typer.Typer(
+    name="prism",
+    help="Mid-training, RL and the explanation of what they change, on megatron-core, from a laptop to H100s.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(recipes.app, name="recipes")
+
+
+def main() -> None:
+    """Entry point of `prism`. Errors for the user are one line each; `--debug` shows the traceback."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = getattr(error, "exit_code", None)
+        message = str(error) if code is not None else f"{type(error).__name__}: {error} (--debug shows where)"
+        for line in message.splitlines() or [type(error).__name__]:
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(code if code is not None else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The command groups of `prism`: parse, call, print."""
