@@ -1,0 +1,78 @@
+"""Compares two stages: weights and representations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from data_prep.files import write_json
+from prism.analyze.cka import layer_similarities
+from prism.analyze.hidden import hidden_states, input_texts
+from prism.analyze.weights import compare
+from prism.generate.load import load_language_model
+from prism.megatron import checkpoint
+from prism.megatron.layout import layout_of
+from prism.megatron.parallel import is_first_rank, process_groups
+from prism.prompts import PromptContract
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prism.recipe import Recipe
+
+SCHEMA_VERSION = 1
+
+
+def run_analysis(recipe: Recipe, before: str, after: str) -> None:
+    """Writes analysis/weights/<before>__<after>.json and analysis/cka/<before>__<after>.json.
+
+    Raises:
+        BadInput: a checkpoint, its export or an input set is missing, or the stages hold different models.
+    """
+    folder, name = recipe.run_directory / "analysis", f"{before}__{after}.json"
+    head = {"schema_version": SCHEMA_VERSION, "before": before, "after": after}
+    with process_groups(layout_of(recipe.cluster), recipe.run.seed):
+        if is_first_rank():
+            exports = [recipe.stage_directory(stage) / "hf" for stage in (before, after)]
+            write_json(
+                folder / "weights" / name, {**head, **compare(*exports, recipe.analyze.thresholds_percent)}
+            )
+        inputs = representations(recipe, before, after)
+        if is_first_rank():
+            least = min((layer["cka"] for part in inputs for layer in part["layers"]), default=None)
+            write_json(folder / "cka" / name, {**head, "inputs": inputs, "minimum": least})
+
+
+def representations(recipe: Recipe, before: str, after: str) -> list[dict[str, Any]]:
+    """CKA of every layer on every input set."""
+    settings = recipe.analyze.cka
+    texts = {name: input_texts(recipe.resolve(path), settings.inputs) for name, path in settings.sets.items()}
+    states = {stage: _states(recipe, stage, texts) for stage in (before, after)}
+    result = []
+    for name in texts:
+        layers = layer_similarities(
+            states[before][name], states[after][name], settings.resamples, recipe.run.seed
+        )
+        rows = [{"layer": number, "cka": layer.value, **_bounds(asdict(layer))} for number, layer in enumerate(layers)]
+        result.append({"name": name, "layers": rows})
+    return result
+
+
+def _bounds(layer: dict[str, Any]) -> dict[str, Any]:
+    return {"low": layer["low"], "high": layer["high"]}
+
+
+def _states(recipe: Recipe, stage: str, texts: dict[str, list[str]]) -> dict[str, Tensor]:
+    contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
+    source = checkpoint.require_latest(recipe.stage_directory(stage) / "checkpoints")
+    model = None
+    found: dict[str, Tensor] = {}
+    for name, part in texts.items():
+        kept = recipe.run_directory / "analysis" / "hidden" / f"{stage}__{name}.safetensors"
+        states = hidden_states(model, contract, part, source.identity, kept)
+        if states is None:
+            model = model or load_language_model(recipe, source, contract.vocab_size)
+            states = hidden_states(model, contract, part, source.identity, kept)
+        assert states is not None
+        found[name] = states
+    return found
