@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from prism.commands import recipes
+from prism.commands import recipes, run
 
 app = typer.Typer(
     name="prism",
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+run.register(app)
 app.add_typer(recipes.app, name="recipes")
 
 

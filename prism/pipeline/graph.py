@@ -21,12 +21,12 @@ from typing import Any
 
 from prism.errors import UsageError
 from prism.pipeline import sections
+from prism.pipeline.budgets import TRAINING_KINDS
 from prism.recipe import Recipe
 
 TOKENIZER = "data/tokenizer.json"
 WORLD = "data/world"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-TRAINING_KINDS = ("pretrain", "midtrain", "extend")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_prep.files import read_json, write_json
 from prism.launch.child import die_with_parent
+from prism.pipeline.budgets import blend_budgets
 from prism.recipe import Recipe, load_recipe
 
 RECIPE_FILE = "recipe.yaml"
@@ -50,9 +51,7 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
     if not subject and name in recipe.pipeline:
         _stage(recipe, name)
     elif kind == "data":
-        from data_prep import api
-
-        api.prepare(recipe.data, run_directory / "data")
+        _prepare(recipe)
     elif kind == "evaluate":
         from prism.evaluate import run_evaluation
 
@@ -68,9 +67,18 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
         write_report(run_directory)
 
 
+def _prepare(recipe: Recipe) -> None:
+    """Tokenises the sources and locks every blend at the largest budget that a stage takes from it."""
+    from data_prep import api
+
+    api.prepare(recipe.data, recipe.data_directory)
+    for blend, tokens in blend_budgets(recipe).items():
+        api.lock(recipe.data, recipe.data_directory, blend, tokens, recipe.run.seed)
+
+
 def _stage(recipe: Recipe, stage: str) -> None:
     match recipe.pipeline[stage].stage:
-        case "pretrain" | "midtrain":
+        case "pretrain" | "midtrain" | "extend":
             from prism.train import run_training
 
             run_training(recipe, stage)
@@ -83,13 +91,9 @@ def _stage(recipe: Recipe, stage: str) -> None:
 
             run_difficulty(recipe, stage)
         case "merge":
-            from prism.longcontext import run_merge
+            from prism.longcontext.merge import run_merge
 
             run_merge(recipe, stage)
-        case "extend":
-            from prism.longcontext import run_extend
-
-            run_extend(recipe, stage)
 
 
 def result_file(run_directory: Path, name: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prism.pipeline.budgets import blend_budgets
 from prism.recipe import Recipe
 
 _RL_ONLY = {"checkpoint", "difficulty"}
@@ -21,7 +22,7 @@ _DIFFICULTY = {
 
 
 def data(recipe: Recipe) -> dict[str, Any]:
-    return {"data": recipe.data.model_dump(mode="json")}
+    return {"data": recipe.data.model_dump(mode="json"), "budgets": blend_budgets(recipe)}
 
 
 def stage(recipe: Recipe, name: str) -> dict[str, Any]:
