@@ -41,6 +41,18 @@ def render_question_answer(question: str, answer: str, reasoning: str | None = N
     return render_prompt(question) + render_answer(answer, reasoning)
 
 
+def split_worked_answer(text: str, mark: str) -> tuple[str, str]:
+    """(reasoning, answer) of a worked answer such as GSM8K's, where `mark` (####) stands before the answer.
+
+    Raises:
+        DataError: the mark is missing.
+    """
+    reasoning, found, answer = text.rpartition(mark)
+    if not found:
+        raise DataError(f"no {mark!r} in the answer", remedy="leave reasoning_until out, or mend the row")
+    return reasoning.strip(), answer.strip()
+
+
 def render_chat(turns: Sequence[Turn]) -> str:
     """Every utterance behind its speaker, one a line: `User: ...`, `Assistant: ...`.
 

@@ -14,10 +14,11 @@ from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.readers.base import BaseDiskReader
 
 from data_prep.errors import DataError
-from data_prep.formats import Turn, render_chat, render_question_answer
+from data_prep.formats import Turn, render_chat, render_question_answer, split_worked_answer
 from data_prep.schema import SourceConfig
 
 WORLD = "world/"
+_PASSAGE = 2_000
 
 
 def source_files(config: SourceConfig, data_directory: Path) -> list[Path]:
@@ -109,11 +110,21 @@ class SourceReader(BaseDiskReader):  # type: ignore[misc]
             if text.strip():
                 yield 1, {column: text}
             return
-        number = 1
+        least = _PASSAGE if self._config.split == "passage" else 1
+        number, first, parts = 1, 1, list[str]()
         for paragraph in text.split("\n\n"):
-            if paragraph.strip():
-                yield number, {column: paragraph.strip("\n")}
+            parts.append(paragraph)
             number += paragraph.count("\n") + 2
+            if sum(map(len, parts)) >= least:
+                yield from _document(first, column, parts)
+                first, parts = number, []
+        yield from _document(first, column, parts)
+
+
+def _document(line: int, column: str, paragraphs: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    text = "\n\n".join(paragraphs).strip("\n")
+    if text.strip():
+        yield line, {column: text}
 
 
 def _render(row: Any, config: SourceConfig) -> str:
@@ -121,7 +132,10 @@ def _render(row: Any, config: SourceConfig) -> str:
         raise DataError(f"expected an object, found {type(row).__name__}", remedy="write one object a row")
     if config.format == "question_answer":
         reasoning = _column(row, config.reasoning) if config.reasoning else None
-        return render_question_answer(_column(row, config.question), _column(row, config.answer), reasoning)
+        answer = _column(row, config.answer)
+        if config.reasoning_until:
+            reasoning, answer = split_worked_answer(answer, config.reasoning_until)
+        return render_question_answer(_column(row, config.question), answer, reasoning)
     if config.format == "chat":
         return render_chat([_turn(turn) for turn in _column(row, config.messages, list)])
     return str(_column(row, config.text))

@@ -56,8 +56,14 @@ class SourceConfig(Section):
     question: str = Field("question", description="Column of the question, with format question_answer.")
     reasoning: str | None = Field(None, description="Column of the reasoning trace, written between <think> tags.")
     answer: str = Field("answer", description="Column of the answer, with format question_answer.")
+    reasoning_until: str | None = Field(
+        None,
+        description="With format question_answer: the answer column holds reasoning, then this mark, then the answer.",
+    )
     messages: str = Field("messages", description="Column of the turns (role, content), with format chat.")
-    split: Literal["file", "paragraph"] = Field("file", description="What a document of reader text is.")
+    split: Literal["file", "paragraph", "passage"] = Field(
+        "file", description="What a document of reader text is; a passage is paragraphs of 2,000 characters or more."
+    )
     pattern: str = Field("*", description="Names of the files that are read from a folder.")
     exclude: list[str] = Field(default_factory=list, description="Folders below `path` that are left out.")
     holdout: float = Field(

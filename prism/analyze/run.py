@@ -34,9 +34,7 @@ def run_analysis(recipe: Recipe, before: str, after: str) -> None:
     with process_groups(layout_of(recipe.cluster), recipe.run.seed):
         if is_first_rank():
             exports = [recipe.stage_directory(stage) / "hf" for stage in (before, after)]
-            write_json(
-                folder / "weights" / name, {**head, **compare(*exports, recipe.analyze.thresholds_percent)}
-            )
+            write_json(folder / "weights" / name, {**head, **compare(*exports, recipe.analyze.thresholds_percent)})
         inputs = representations(recipe, before, after)
         if is_first_rank():
             least = min((layer["cka"] for part in inputs for layer in part["layers"]), default=None)
@@ -50,9 +48,7 @@ def representations(recipe: Recipe, before: str, after: str) -> list[dict[str, A
     states = {stage: _states(recipe, stage, texts) for stage in (before, after)}
     result = []
     for name in texts:
-        layers = layer_similarities(
-            states[before][name], states[after][name], settings.resamples, recipe.run.seed
-        )
+        layers = layer_similarities(states[before][name], states[after][name], settings.resamples, recipe.run.seed)
         rows = [{"layer": number, "cka": layer.value, **_bounds(asdict(layer))} for number, layer in enumerate(layers)]
         result.append({"name": name, "layers": rows})
     return result

@@ -143,5 +143,3 @@ def _tensor(file: Path, name: str) -> Tensor:
     with safe_open(file, framework="pt") as handle:
         tensor: Tensor = handle.get_tensor(name)
     return tensor
-
-

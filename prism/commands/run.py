@@ -46,7 +46,9 @@ def run(
 
 
 def demo(
-    hybrid: Annotated[bool, typer.Option("--hybrid", help="The attention-Mamba hybrid instead of the dense model.")] = False,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="The attention-Mamba hybrid instead of the dense model.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the world and the run.")] = 1,
     overrides: Overrides = None,
 ) -> None:
@@ -78,7 +80,9 @@ def _help(sentence: str, command: str) -> str:
 def _of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
     def command(recipe: RecipeName, overrides: Overrides = None, stages: Stages = None) -> None:
         def wanted(loaded: Any) -> list[str]:
-            return [name for name, node in loaded.pipeline.items() if node.stage in kinds and name in (stages or [name])]
+            return [
+                name for name, node in loaded.pipeline.items() if node.stage in kinds and name in (stages or [name])
+            ]
 
         _run_nodes(recipe, overrides or [], wanted)
 

@@ -25,7 +25,9 @@ def run_choice(
         text = str(row[task.context])
         context = contract.encode_prompt(text) if task.as_prompt else contract.encode_text(text)
         # The blank belongs to the option: tokenizers attach it to the word that follows.
-        options = [contract.encode_text(str(option) if task.as_prompt else f" {option}") for option in row[task.choices]]
+        options = [
+            contract.encode_text(str(option) if task.as_prompt else f" {option}") for option in row[task.choices]
+        ]
         if len(context) + max(map(len, options)) > model.context_length:
             continue
         kept.append(row)

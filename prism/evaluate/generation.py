@@ -39,15 +39,18 @@ def questions(task: GenerateTask, rows: Sequence[Mapping[str, Any]]) -> list[Que
             verifier["choices"] = options
             answer = options[answer]
         made.append(
-            Question(
-                str(row.get("id", number)), text, {"prompt": text, "answer": answer, "verifier": verifier}
-            )
+            Question(str(row.get("id", number)), text, {"prompt": text, "answer": answer, "verifier": verifier})
         )
     return made
 
 
 def run_generation(
-    task: GenerateTask, asked: Sequence[Question], model: LanguageModel, contract: PromptContract, samples_file: Path, key: str
+    task: GenerateTask,
+    asked: Sequence[Question],
+    model: LanguageModel,
+    contract: PromptContract,
+    samples_file: Path,
+    key: str,
 ) -> tuple[dict[str, Any], int]:
     """Answers every prompt; writes a line a prompt to `samples_file` as it goes.
 
@@ -59,7 +62,9 @@ def run_generation(
     """
     encoded = contract.encode_prompts([question.text for question in asked])
     fitting = [
-        (question, tokens) for question, tokens in zip(asked, encoded, strict=True) if len(tokens) < model.context_length
+        (question, tokens)
+        for question, tokens in zip(asked, encoded, strict=True)
+        if len(tokens) < model.context_length
     ]
     done = _resume(samples_file, key)
     for start in range(len(done), len(fitting), _PROMPTS_AT_ONCE):

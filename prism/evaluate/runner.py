@@ -76,7 +76,12 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
 
 
 def _run(
-    task: AnyTask, rows: list[Mapping[str, Any]], model: LanguageModel, contract: PromptContract, folder: Path, identity: str
+    task: AnyTask,
+    rows: list[Mapping[str, Any]],
+    model: LanguageModel,
+    contract: PromptContract,
+    folder: Path,
+    identity: str,
 ) -> tuple[dict[str, Any], int]:
     if isinstance(task, GenerateTask):
         samples = folder / f"{task.name}.samples.jsonl"

@@ -62,6 +62,7 @@ class BitsTask(TaskBase):
     text: str = Field("text", description="Column of the text; unused with question.")
     question: str | None = Field(None, description="Column of the question of question-and-answer documents.")
     answer: str = Field("answer", description="Column of the answer, with question.")
+    reasoning_until: str | None = Field(None, description="Mark in the answer column between reasoning and answer.")
 
 
 Task = Annotated[GenerateTask | ChoiceTask | BitsTask, Field(discriminator="kind")]

@@ -13,8 +13,8 @@ from prism.megatron import checkpoint
 from prism.megatron.layout import layout_of
 from prism.megatron.parallel import is_first_rank, process_groups
 from prism.megatron.trainee import build_frozen
-from prism.models.export import export_weights
 from prism.prompts import PromptContract
+from prism.prompts.export import export_stage
 
 if TYPE_CHECKING:
     from prism.recipe import Recipe
@@ -44,7 +44,7 @@ def run_merge(recipe: Recipe, stage: str) -> None:
     folder = recipe.stage_directory(stage)
     layout = layout_of(recipe.cluster)
     with process_groups(layout, recipe.run.seed):
-        contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
+        contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         models = []
         for name in (base, parent):
             model = build_frozen(recipe.model, contract.vocab_size, layout)
@@ -52,7 +52,7 @@ def run_merge(recipe: Recipe, stage: str) -> None:
             models.append(model)
         weights = [[parameter.data for parameter in model.parameters()] for model in models]
         interpolate(weights[0], weights[1], config.base_weight)
-        saved = checkpoint.save(folder / "checkpoints", 0, models[1], None, {"merged": [base, parent]})
-        if is_first_rank():
-            export_weights(saved, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf")
-            contract.export(folder / "hf")
+        checkpoint.save(folder / "checkpoints", 0, models[1], None, {"merged": [base, parent]})
+        first = is_first_rank()
+    if first:
+        export_stage(recipe, stage)

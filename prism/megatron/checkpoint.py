@@ -179,9 +179,9 @@ def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> N
 def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     """Every weight as one tensor, whatever layout saved it: (name, tensor), layers taken apart.
 
-    Reads on this process alone; needs no model.
+    Reads on this process alone, outside of process groups; needs no model.
     """
-    with _some_process_group():
+    with _world_of_one():
         metadata = dist_checkpointing.load_tensors_metadata(str(checkpoint.path))
         names = sorted(name for name in metadata if name.startswith(("embedding.", "decoder.", "output_layer.")))
         for name in names:
@@ -196,11 +196,8 @@ def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 @contextmanager
-def _some_process_group() -> Iterator[None]:
+def _world_of_one() -> Iterator[None]:
     """torch's checkpoint reader asks for its rank even when it reads alone."""
-    if dist.is_initialized():
-        yield
-        return
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         yield

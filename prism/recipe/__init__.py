@@ -4,7 +4,7 @@ from data_prep.schema import DataConfig
 from prism.recipe.load import RecipeErrors, load_recipe
 from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
 from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig
-from prism.recipe.schema.rl import RlConfig
+from prism.recipe.schema.rl import PromptSetConfig, RlConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
     ClaimConfig,
@@ -28,6 +28,7 @@ __all__ = [
     "MidtrainConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "PromptSetConfig",
     "Recipe",
     "RecipeErrors",
     "RlConfig",

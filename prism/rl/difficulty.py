@@ -17,7 +17,7 @@ from prism.megatron.parallel import is_first_rank, process_groups
 from prism.megatron.trainee import build_frozen
 from prism.prompts import PromptContract
 from prism.rl.metrics import is_correct
-from prism.rl.prompts import RlPrompt, load_prompts
+from prism.rl.prompts import RlPrompt, load_prompt_set
 from prism.rl.rollout import roll_out
 from prism.rl.stage import rollout_seed
 
@@ -43,7 +43,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     layout = layout_of(recipe.cluster)
     parent = recipe.parent_of(stage)
     with process_groups(layout, recipe.run.seed):
-        contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
+        contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         model = build_frozen(recipe.model, contract.vocab_size, layout)
         checkpoint.load(checkpoint.require_latest(recipe.stage_directory(parent) / "checkpoints"), model)
         generator = MegatronLanguageModel(model, contract.vocab_size, recipe.model.max_position_embeddings)
@@ -56,7 +56,7 @@ def candidates(recipe: Recipe, config: RlConfig) -> list[RlPrompt]:
     """A seeded draw of each domain's prompts, as many as the recipe asks for."""
     drawn = []
     for domain, entry in config.prompts.items():
-        prompts = load_prompts(recipe.resolve(entry.path), domain)
+        prompts = load_prompt_set(recipe, domain, entry)
         limit = config.difficulty.prompts_per_domain.get(domain, len(prompts))
         generator = random.Random(f"{recipe.run.seed}/difficulty/{domain}")
         drawn += generator.sample(prompts, min(limit, len(prompts)))

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_prep.files import read_jsonl
 from prism.errors import BadInput
+
+if TYPE_CHECKING:
+    from prism.recipe import PromptSetConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -22,22 +25,45 @@ class RlPrompt:
     row: Mapping[str, Any]
 
 
-def load_prompts(path: Path, domain: str) -> list[RlPrompt]:
-    """Reads a prompt set of JSON lines with `prompt` and what its verifier needs.
+def load_prompts(
+    path: Path,
+    domain: str,
+    *,
+    prompt: str = "prompt",
+    answer: str = "answer",
+    verifier: Mapping[str, Any] | None = None,
+) -> list[RlPrompt]:
+    """Reads a prompt set: JSON lines with a question, its answer, and a verifier (or one `verifier` for all).
+
+    Args:
+        prompt, answer: the columns' names.
 
     Raises:
-        BadInput: the file is missing or empty, or a row has no prompt.
+        BadInput: the file is missing or empty, or a row lacks a column.
     """
     if not path.is_file():
         raise BadInput("the prompt set is missing", place=str(path), remedy="run the stage that makes it")
     prompts = []
     for number, row in enumerate(read_jsonl(path), start=1):
-        if not isinstance(row.get("prompt"), str):
-            raise BadInput("no `prompt`", place=f"{path}:{number}", remedy="give every row a question as text")
-        prompts.append(RlPrompt(row.get("domain", domain), row["prompt"], row))
+        question = row.get(prompt)
+        if not isinstance(question, str) or answer not in row or not (verifier or "verifier" in row):
+            raise BadInput(
+                f"a prompt needs {prompt!r}, {answer!r} and a verifier",
+                place=f"{path}:{number}",
+                remedy="name the columns under rl.prompts, and a verifier such as {kind: math}",
+            )
+        judged = {**row, "prompt": question, "answer": row[answer], "verifier": dict(verifier or row["verifier"])}
+        prompts.append(RlPrompt(row.get("domain", domain), question, judged))
     if not prompts:
         raise BadInput("no prompts", place=str(path), remedy="check the filter that made the file")
     return prompts
+
+
+def load_prompt_set(recipe: Recipe, domain: str, config: PromptSetConfig) -> list[RlPrompt]:
+    """A domain's prompts as the recipe names them; see `load_prompts`."""
+    return load_prompts(
+        recipe.resolve(config.path), domain, prompt=config.prompt, answer=config.answer, verifier=config.verifier
+    )
 
 
 class PromptSampler:

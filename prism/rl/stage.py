@@ -26,14 +26,14 @@ from prism.megatron.parallel import (
 )
 from prism.megatron.schedule import learning_rate
 from prism.megatron.trainee import Trainee, build_frozen
-from prism.models.export import export_weights
 from prism.prompts import PromptContract
+from prism.prompts.export import export_stage
 from prism.rl.advantage import group_advantages, live_groups
 from prism.rl.batch import RolloutBatch, micro_batches
 from prism.rl.loss import token_weights
 from prism.rl.metrics import sample_rows, summarise
 from prism.rl.objective import REPORT, GrpoObjective
-from prism.rl.prompts import PromptSampler, RlPrompt, load_prompts
+from prism.rl.prompts import PromptSampler, RlPrompt, load_prompt_set, load_prompts
 from prism.rl.reference import soft_update
 from prism.rl.rollout import Rollout, roll_out
 from prism.steplog import StepLog
@@ -60,23 +60,22 @@ def run_rl(recipe: Recipe, stage: str) -> None:
     folder = recipe.stage_directory(stage)
     layout = layout_of(recipe.cluster)
     with process_groups(layout, recipe.run.seed):
-        contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
+        contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         trainee = Trainee(recipe.model, contract.vocab_size, layout, config.optimizer)
         reference = build_frozen(recipe.model, contract.vocab_size, layout)
         done = _begin(recipe, stage, trainee, reference, folder / "checkpoints")
         loop = RlLoop(recipe, config, contract, trainee, reference, rl_prompts(recipe, stage, config))
         loop.run(folder, done)
-        if is_first_rank():
-            final = checkpoint.require_latest(folder / "checkpoints")
-            export_weights(final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf")
-            contract.export(folder / "hf")
+        first = is_first_rank()
+    if first:
+        export_stage(recipe, stage)
 
 
 def rl_prompts(recipe: Recipe, stage: str, config: RlConfig) -> dict[str, list[RlPrompt]]:
     """The stage's prompts by domain: those that a difficulty stage kept, or the recipe's whole sets."""
     source = recipe.pipeline[stage].prompts_from
     if source is None:
-        return {domain: load_prompts(recipe.resolve(entry.path), domain) for domain, entry in config.prompts.items()}
+        return {domain: load_prompt_set(recipe, domain, entry) for domain, entry in config.prompts.items()}
     by_domain: dict[str, list[RlPrompt]] = {}
     for prompt in load_prompts(recipe.stage_directory(source) / "prompts.jsonl", "?"):
         by_domain.setdefault(prompt.domain, []).append(prompt)

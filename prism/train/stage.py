@@ -18,8 +18,7 @@ from prism.megatron.parallel import (
     sum_over_data_parallel,
 )
 from prism.megatron.trainee import Trainee
-from prism.models.export import export_weights
-from prism.prompts import PromptContract
+from prism.prompts.export import export_stage
 from prism.train.loss import REPORT, NextTokenLoss
 from prism.steplog import StepLog
 from prism.megatron.schedule import learning_rate
@@ -45,7 +44,7 @@ def run_training(recipe: Recipe, stage: str) -> None:
     config = recipe.training_config(stage)
     folder = recipe.stage_directory(stage)
     lock = data.verify(recipe.data_directory / "blends" / f"{config.blend}.lock.json")
-    vocabulary = data.load_tokenizer(recipe.data_directory / "tokenizer.json")
+    vocabulary = data.load_tokenizer(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
     layout = layout_of(recipe.cluster)
     with process_groups(layout, recipe.run.seed):
         trainee = Trainee(
@@ -61,11 +60,9 @@ def run_training(recipe: Recipe, stage: str) -> None:
             cache=folder / "index_cache",
         )
         _loop(config, trainee, samples, folder, done)
-        if is_first_rank():
-            final = checkpoint.require_latest(folder / "checkpoints")
-            contract = PromptContract.load(recipe.data_directory / "tokenizer.json")
-            export_weights(final, recipe.model, contract.vocab_size, contract.end_of_document_id, folder / "hf")
-            contract.export(folder / "hf")
+        first = is_first_rank()
+    if first:
+        export_stage(recipe, stage)
 
 
 def _begin(recipe: Recipe, stage: str, trainee: Trainee, checkpoints: Path) -> int:

@@ -43,7 +43,7 @@ def logprobs_of_both(model: ModelConfig, folder: Path) -> tuple[torch.Tensor, to
         with torch.no_grad():
             ours = token_logprobs(module, tokens)
         saved = checkpoint.save(folder / "checkpoints", 1, module, None, {})
-        export_weights(saved, model, VOCABULARY, 1, folder / "hf")
+    export_weights(saved, model, VOCABULARY, 1, folder / "hf")
     save_file({"tokens": tokens}, folder / "tokens")
     subprocess.run(
         [sys.executable, "-c", READER, str(folder / "hf"), str(folder / "tokens"), str(folder / "out")], check=True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from prism.recipe.schema.base import Section
@@ -9,9 +11,14 @@ from prism.recipe.schema.training import CheckpointConfig, OptimizerConfig, Sche
 
 
 class PromptSetConfig(Section):
-    """Questions with verifiable answers: JSON lines with `prompt`, `answer` and `verifier`."""
+    """Questions with verifiable answers, as JSON lines."""
 
     path: str = Field(description="File of JSON lines; `world/...` lies in the run's data folder.")
+    prompt: str = Field("prompt", description="Column of the question.")
+    answer: str = Field("answer", description="Column of the right answer.")
+    verifier: dict[str, Any] | None = Field(
+        None, description="Verifier of every row, such as {kind: math}; null takes each row's own."
+    )
 
 
 class DifficultyConfig(Section):
