@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data_prep import world
-from data_prep.blend import BlendPlan, Lock, check_epochs, plan_blend, verify_lock, write_lock
+from data_prep.blend_lock import Lock, verify_lock, write_lock
+from data_prep.blend_plan import BlendPlan, check_epochs, plan_blend
 from data_prep.card import SourceCard, read_card
 from data_prep.prepare import Log, prepare_sources, source_prefix
 from data_prep.schema import DataConfig

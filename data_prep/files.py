@@ -65,7 +65,7 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
     """Returns the number of rows written, one JSON value a line."""
     count = 0
     with atomic_writer(path) as handle:
-        for count, row in enumerate(rows, start=1):
+        for count, row in enumerate(rows, start=1):  # noqa: B007  the last count is the result
             handle.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     return count
 

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from prism.commands import recipes, run
+from prism.commands import convert, data, doctor, launch, plan, recipes, run
 
 app = typer.Typer(
     name="prism",
@@ -17,7 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-run.register(app)
+for group in (run, plan, launch, convert, doctor):
+    group.register(app)
+app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 
 

@@ -56,6 +56,6 @@ def part_of(name: str) -> Part:
         raise BadInput(
             "belongs to no known component",
             place=name,
-            remedy="export the model with LLaMA's or Nemotron-H's names, or add the name to prism/analyze/components.py",
+            remedy="export the model with LLaMA's or Nemotron-H's names, or add the name to components.py",
         )
     return Part(sub_component.partition(".")[0], sub_component, layer)

@@ -33,8 +33,8 @@ def run_analysis(recipe: Recipe, before: str, after: str) -> None:
     head = {"schema_version": SCHEMA_VERSION, "before": before, "after": after}
     with process_groups(layout_of(recipe.cluster), recipe.run.seed):
         if is_first_rank():
-            exports = [recipe.stage_directory(stage) / "hf" for stage in (before, after)]
-            write_json(folder / "weights" / name, {**head, **compare(*exports, recipe.analyze.thresholds_percent)})
+            old, new = (recipe.stage_directory(stage) / "hf" for stage in (before, after))
+            write_json(folder / "weights" / name, {**head, **compare(old, new, recipe.analyze.thresholds_percent)})
         inputs = representations(recipe, before, after)
         if is_first_rank():
             least = min((layer["cka"] for part in inputs for layer in part["layers"]), default=None)

@@ -3,7 +3,7 @@
 | figure | definition |
 |---|---|
 | relative L2 | norm of the change over norm of the old weights; groups of tensors are pooled before dividing |
-| unchanged | share of elements with |change| below a percentage of |old|; an old zero counts as changed unless it stayed zero |
+| unchanged | share of elements that changed by less than a percentage of their size; a zero if it stayed zero |
 """
 
 from __future__ import annotations

@@ -36,9 +36,9 @@ def run_choice(
     scores = iter(continuation_logprobs(model, contexts, continuations))
     right, right_per_byte = [], []
     for row in kept:
-        options = [str(option) for option in row[task.choices]]
-        values = [next(scores) for _ in options]
-        by_byte = [value / max(1, len(option.encode())) for value, option in zip(values, options, strict=True)]
+        texts = [str(option) for option in row[task.choices]]
+        values = [next(scores) for _ in texts]
+        by_byte = [value / max(1, len(option.encode())) for value, option in zip(values, texts, strict=True)]
         right.append(float(values.index(max(values)) == row[task.answer]))
         right_per_byte.append(float(by_byte.index(max(by_byte)) == row[task.answer]))
     if not kept:

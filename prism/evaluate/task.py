@@ -25,7 +25,7 @@ class TaskBase(BaseModel):
     description: str = Field(description="What the task measures, and the data's origin and licence.")
     domain: str = Field(description="general, math, code, science ...")
     path: str = Field(
-        description="Data; `world/` and `sources/` lie in the run's data folder, `{data}` is PRISM_DATA or ../shared/data."
+        description="Data; `world/`, `sources/` lie in the run's data folder; `{data}` is PRISM_DATA or ../shared/data."
     )
     limit: int | None = Field(None, gt=0, description="First so many rows; null takes all.")
 

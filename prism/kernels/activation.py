@@ -34,7 +34,7 @@ class _Swiglu(torch.autograd.Function):
 
 def swiglu(x: Tensor) -> Tensor:
     """silu(first half) x second half of the last axis: (..., 2 x width) -> (..., width)."""
-    result: Tensor = _Swiglu.apply(x)
+    result: Tensor = _Swiglu.apply(x)  # type: ignore[no-untyped-call]
     return result
 
 

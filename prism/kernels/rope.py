@@ -30,7 +30,9 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
         angles: (seq, 1, 1, dim), the second half of the last axis repeating the first, as megatron-core makes them.
     """
     half = angles[..., : angles.shape[-1] // 2]
-    result: Tensor = _Rotate.apply(x, half.cos().to(x.dtype), half.sin().to(x.dtype))
+    result: Tensor = _Rotate.apply(  # type: ignore[no-untyped-call]
+        x, half.cos().to(x.dtype), half.sin().to(x.dtype)
+    )
     return result
 
 

@@ -47,7 +47,7 @@ class SdpaCoreAttention(torch.nn.Module):
         attention_bias: Tensor | None = None,
         packed_seq_params: Any = None,
     ) -> Tensor:
-        """Shapes: query (seq, batch, heads, dim), key and value (seq, batch, groups, dim) -> (seq, batch, heads*dim)."""
+        """(seq, batch, heads, dim), key and value (seq, batch, groups, dim) -> (seq, batch, heads * dim)."""
         sequence, batch, heads, dim = query.shape
         # (seq, batch, heads, dim) -> (batch, heads, seq, dim)
         q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))

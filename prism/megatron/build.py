@@ -14,13 +14,12 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.identity_op import IdentityOp
 from megatron.core.transformer.module import Float16Module
 from megatron.core.transformer.spec_utils import ModuleSpec
-from megatron.core.transformer.transformer_block import TransformerBlockSubmodules
+from megatron.core.transformer.transformer_block import TransformerBlockSubmodules, get_num_layers_to_build
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.transformer_layer import (
     TransformerLayer,
     TransformerLayerSubmodules,
 )
-from megatron.core.transformer.transformer_block import get_num_layers_to_build
 
 from prism.megatron.attention import PrismSelfAttention, SdpaCoreAttention
 from prism.megatron.backend import backend
@@ -58,8 +57,8 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
             position_embedding_type="rope" if model.rope_base else "none",
             rotary_base=int(model.rope_base or 10_000),
         )
-    module = module.to(backend().device)
-    return Float16Module(config, module) if precision == "bf16" else module
+    placed: torch.nn.Module = module.to(backend().device)
+    return Float16Module(config, placed) if precision == "bf16" else placed
 
 
 def _block_spec(config: TransformerConfig) -> TransformerBlockSubmodules:

@@ -198,15 +198,16 @@ def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
 @contextmanager
 def _world_of_one() -> Iterator[None]:
     """torch's checkpoint reader asks for its rank even when it reads alone."""
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    store: Any = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     try:
         yield
     finally:
         dist.destroy_process_group()
 
 
-def unwrap(chunk: torch.nn.Module) -> torch.nn.Module:
-    """The model inside the data-parallel wrapper, whose names are those of the checkpoint."""
+def unwrap(chunk: torch.nn.Module) -> Any:
+    """The model inside the data-parallel wrapper, whose names are those of the checkpoint; untyped, as all of Megatron."""
     return chunk.module if isinstance(chunk, DistributedDataParallel) else chunk
 
 

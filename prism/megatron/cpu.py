@@ -119,7 +119,7 @@ def _replace_rng() -> None:
     cuda: Any = torch.cuda
     cuda.get_rng_state = lambda device=None: torch.get_rng_state()
     cuda.set_rng_state = lambda state, device=None: torch.set_rng_state(state)
-    cuda.manual_seed = torch.random.default_generator.manual_seed
+    cuda.manual_seed = torch.default_generator.manual_seed
     cuda.initial_seed = torch.initial_seed
     cuda.random.get_rng_state, cuda.random.set_rng_state = cuda.get_rng_state, cuda.set_rng_state
 

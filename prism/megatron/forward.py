@@ -28,7 +28,7 @@ def require_whole_model(chunk: torch.nn.Module) -> None:
 
 
 @contextmanager
-def evaluation_mode(chunk: torch.nn.Module) -> Iterator[torch.nn.Module]:
+def evaluation_mode(chunk: torch.nn.Module) -> Iterator[Any]:
     """The bare model in eval mode, gradients off; its former mode comes back afterwards."""
     module = unwrap(chunk)
     training = module.training
@@ -40,14 +40,15 @@ def evaluation_mode(chunk: torch.nn.Module) -> Iterator[torch.nn.Module]:
         module.train(training)
 
 
-def next_token_logits(module: torch.nn.Module, tokens: Tensor, context: DecodeContext) -> Tensor:
+def next_token_logits(module: Any, tokens: Tensor, context: DecodeContext) -> Tensor:
     """Feeds `tokens` (batch, new) to the cached batch; returns logits of the next token, (batch, vocabulary)."""
     new = tokens.shape[1]
     context.begin(new)
     positions = torch.arange(context.position, context.position + new, device=tokens.device).expand_as(tokens)
     logits = module(tokens, positions, None, inference_context=context, runtime_gather_output=True)
     context.advance(new)
-    return logits[:, -1].float()
+    last: Tensor = logits[:, -1].float()
+    return last
 
 
 def token_logprobs(module: torch.nn.Module, tokens: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ def negative_logprobs(module: torch.nn.Module, tokens: Tensor, labels: Tensor) -
     return losses.float()
 
 
-def mean_hidden_states(module: torch.nn.Module, tokens: Tensor, lengths: Tensor) -> Tensor:
+def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Mean over positions of each layer's output: (batch, seq), (batch,) -> (layers, batch, hidden), float64."""
     batch, sequence = tokens.shape
     present = torch.arange(sequence, device=tokens.device)[None, :] < lengths[:, None]

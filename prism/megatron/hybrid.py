@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from prism.recipe.schema.model import MambaConfig
 
 
-class HybridStack(MambaStack):  # type: ignore[misc]
+class HybridStack(MambaStack):
     """This pipeline stage's layers of the pattern, and after the last stage's a torch RMSNorm."""
 
     def __init__(self, config: TransformerConfig, submodules: MambaStackSubmodules, **kwargs: Any) -> None:
@@ -67,6 +67,7 @@ class HybridStack(MambaStack):  # type: ignore[misc]
                 hidden_states = hidden_states[0]
         if self.post_process:
             hidden_states = self.final_norm(hidden_states)
+        assert hidden_states is not None  # the first stage was given the embedding, later ones their input
         output: Tensor = make_viewless_tensor(hidden_states, hidden_states.requires_grad, keep_graph=True)
         return output
 

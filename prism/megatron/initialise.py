@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _RESIDUAL_OUTPUTS = ("linear_proj.weight", "linear_fc2.weight", "out_proj.weight")
 
 
-def initialise(module: torch.nn.Module, model: ModelConfig, seed: int) -> None:
+def initialise(module: Any, model: ModelConfig, seed: int) -> None:
     """Draws every weight of `module` (a model chunk) for `model` from `seed`.
 
     Embeddings and output layer get the recipe's standard deviations, other matrices fan_in^-0.5 (or the

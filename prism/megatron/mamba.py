@@ -117,7 +117,7 @@ class _Weights(torch.nn.Module):
         self.bias = bias
 
 
-class MambaMixer(MegatronModule):  # type: ignore[misc]
+class MambaMixer(MegatronModule):
     """Mamba-2 without its pre-norm and residual. Weights are set by `prism.megatron.initialise` or a checkpoint.
 
     Args:
@@ -196,7 +196,7 @@ class MambaMixer(MegatronModule):  # type: ignore[misc]
             set_tensor_model_parallel_attributes(parameter, is_parallel=True, dim=0, stride=1)
         for module in (self.in_proj_bc, self.conv1d_bc):
             for parameter in module.parameters() if module is not None else ():
-                parameter.allreduce_over_tensor_parallel = True
+                setattr(parameter, "allreduce_over_tensor_parallel", True)  # noqa: B010  a mark on a Parameter
 
     def forward(
         self,
@@ -241,10 +241,9 @@ class MambaMixer(MegatronModule):  # type: ignore[misc]
 
     def _conv_weights(self) -> tuple[Tensor, Tensor]:
         """Weight (channels, kernel) and bias of the channels x|B|C on this rank."""
-        weight, bias = self.conv1d.weight, self.conv1d.bias
-        if self.conv1d_bc is not None:
-            weight = torch.cat([weight, self.conv1d_bc.weight])
-            bias = torch.cat([bias, self.conv1d_bc.bias])
+        parts = [self.conv1d] if self.conv1d_bc is None else [self.conv1d, self.conv1d_bc]
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts if part.bias is not None])
         return weight.squeeze(1), bias
 
     def _split_heads(self, xbc: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -296,7 +295,8 @@ class MambaMixer(MegatronModule):  # type: ignore[misc]
     def _average_over_ranks(self, mean_square: Tensor) -> Tensor:
         """Mean over ranks; in the backward pass every rank's gradient counts for every rank's values."""
         total = reduce_from_tensor_model_parallel_region(mean_square, group=self.tp_group)
-        return copy_to_tensor_model_parallel_region(total, group=self.tp_group) / self.ranks
+        mean: Tensor = copy_to_tensor_model_parallel_region(total, group=self.tp_group) / self.ranks
+        return mean
 
     def sharded_state_dict(
         self,

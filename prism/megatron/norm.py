@@ -13,4 +13,5 @@ class TorchRMSNorm(torch.nn.RMSNorm):
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float = 1e-5, **_: Any) -> None:
         super().__init__(hidden_size, eps=eps)
-        self.weight.sequence_parallel = config.sequence_parallel  # type: ignore[assignment]
+        weight: Any = self.weight
+        weight.sequence_parallel = config.sequence_parallel

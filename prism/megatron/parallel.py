@@ -17,7 +17,6 @@ from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 from prism.errors import UsageError
 from prism.megatron.backend import backend
 
-
 Item = TypeVar("Item")
 
 
@@ -49,7 +48,7 @@ def process_groups(layout: Layout, seed: int) -> Iterator[None]:
             remedy=f"start a multiple of {size} processes",
         )
     if world == 1:
-        store = dist.HashStore()
+        store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend().collective, store=store, rank=0, world_size=1)
     else:
         dist.init_process_group(backend().collective)

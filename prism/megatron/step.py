@@ -121,4 +121,4 @@ def _reduce_replicated_gradients(chunk: torch.nn.Module) -> None:
     group = parallel_state.get_tensor_model_parallel_group()
     for parameter in chunk.parameters():
         if getattr(parameter, "allreduce_over_tensor_parallel", False):
-            dist.all_reduce(parameter.main_grad, group=group)
+            dist.all_reduce(parameter.main_grad, group=group)  # type: ignore[attr-defined]

@@ -3,8 +3,8 @@
 | key | what |
 |---|---|
 | `schema_version` | of this file |
-| `nodes.<name>` | `status` (started, finished), `kind`, `section` and its `section_fingerprint`, `parents` (artifact -> hash), `outputs`, `seconds`, `started`, `finished`, `code_version` |
-| `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (name -> size, mtime_ns, sha256) |
+| `nodes.<name>` | `status` (started, finished), `kind`, `section`, `section_fingerprint`, `parents`, `outputs`, ... |
+| `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (size, mtime_ns, sha256) |
 
 Only the process that runs the graph writes it.
 """

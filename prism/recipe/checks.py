@@ -173,7 +173,7 @@ def _cluster(recipe: Recipe) -> Iterator[Finding]:
         if config.global_batch_size % step:
             yield Finding(
                 ("pipeline", name),
-                f"global_batch_size {config.global_batch_size} isn't a multiple of micro_batch_size x data parallel = {step}",
+                f"global_batch_size {config.global_batch_size} isn't a multiple of micro batch x replicas = {step}",
                 f"use a multiple of {step}",
             )
 

@@ -122,7 +122,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         values = {}
     if not isinstance(values, dict):
         raise RecipeError("a recipe is a mapping of sections", place=f"{path}:1", remedy="write `section:` keys")
-    places = {(): f"{path}:1"}
+    places: dict[KeyPath, str] = {(): f"{path}:1"}
     if root is not None:
         places |= {keys: f"{path}:{line}" for keys, line in _lines(root, ())}
     return values, places

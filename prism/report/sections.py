@@ -240,7 +240,8 @@ def representations(results: RunResults) -> str:
     for name in sets:
         lines = []
         for pair, analysis in results.cka.items():
-            layers = next((part["layers"] for part in analysis["inputs"] if part["name"] == name), [])
+            found: list[list[Json]] = [part["layers"] for part in analysis["inputs"] if part["name"] == name]
+            layers = found[0] if found else []
             points = [(layer["layer"] + 1, layer["cka"]) for layer in layers]
             lines.append(
                 Line(_arrow(pair), points, [layer["low"] for layer in layers], [layer["high"] for layer in layers])
@@ -371,13 +372,13 @@ def _unchanged(group: Json | None) -> float | None:
 def _by_layer(results: RunResults) -> str:
     lines = []
     for pair, analysis in results.weights.items():
-        layers: dict[int, list[tuple[float, int]]] = {}
+        by_layer: dict[int, list[tuple[float, int]]] = {}
         for tensor in analysis["tensors"]:
             if tensor["layer"] is not None and tensor["relative_l2"] is not None and tensor["component"] != "norm":
-                layers.setdefault(tensor["layer"], []).append((tensor["relative_l2"], tensor["elements"]))
+                by_layer.setdefault(tensor["layer"], []).append((tensor["relative_l2"], tensor["elements"]))
         points = [
             (layer + 1.0, sum(value * size for value, size in parts) / sum(size for _, size in parts))
-            for layer, parts in sorted(layers.items())
+            for layer, parts in sorted(by_layer.items())
         ]
         lines.append(Line(_arrow(pair), points))
     return line_chart(

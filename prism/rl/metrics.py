@@ -35,7 +35,7 @@ def _mean(values: Sequence[float]) -> float:
 def sample_rows(step: int, rollouts: Sequence[Rollout], count: int) -> list[dict[str, Any]]:
     """A few responses for the report: the first of each of the first `count` groups."""
     seen: set[str] = set()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for rollout in rollouts:
         if rollout.prompt.question in seen or len(rows) == count:
             continue

@@ -1,6 +1,6 @@
 """Code: the answer is run, and its results are compared here, in the parent, on plain values.
 
-A row's verifier says how: `{"kind": "code", "test": "expression" | "call" | "stdin", "cases": [[input, expected], ...]}`
+A row's verifier says how: `{"kind": "code", "test": "expression" | "call" | "stdin", "cases": [[input, expected]]}`
 with `variable` (expression), `entry_point` (call; inputs are argument lists), `modulus` (results compared modulo it),
 `seconds` and `memory_bytes`.
 """

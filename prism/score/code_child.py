@@ -20,6 +20,7 @@ import select
 import signal
 import sys
 import time
+from typing import Any
 
 _SAFE = (type(None), bool, int, float, str)
 
@@ -31,7 +32,7 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def serve(request):  # type: ignore[no-untyped-def]
+def serve(request: dict[str, Any]) -> list[Any]:
     """Forks, waits no longer than the limit, and kills what is left."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -53,7 +54,7 @@ def serve(request):  # type: ignore[no-untyped-def]
     return results if isinstance(results, list) and len(results) == len(nothing) else nothing
 
 
-def collect(reader, seconds):  # type: ignore[no-untyped-def]
+def collect(reader: int, seconds: float) -> bytes:
     """What the child writes until it closes its end or its time is over; at most 1 MiB."""
     deadline = time.monotonic() + seconds
     parts, size = [], 0
@@ -70,7 +71,7 @@ def collect(reader, seconds):  # type: ignore[no-untyped-def]
     return b"".join(parts)
 
 
-def run(request, writer):  # type: ignore[no-untyped-def]
+def run(request: dict[str, Any], writer: int) -> None:
     """In the child: takes limits, runs the program, writes plain results, never returns."""
     try:
         os.setpgid(0, 0)
@@ -84,7 +85,7 @@ def run(request, writer):  # type: ignore[no-untyped-def]
         os._exit(0)
 
 
-def limit(request):  # type: ignore[no-untyped-def]
+def limit(request: dict[str, Any]) -> None:
     seconds = int(request["seconds"]) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"],) * 2)
@@ -98,12 +99,12 @@ def limit(request):  # type: ignore[no-untyped-def]
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
-def outcome(request, value):  # type: ignore[no-untyped-def]
+def outcome(request: dict[str, Any], value: Any) -> Any:
     """One input's result; None when the program fails on it."""
     try:
         if request["kind"] == "expression":
             return eval(request["program"], {"__builtins__": {}}, {request["name"]: value})
-        space: dict = {"__name__": "__main__"}
+        space: dict[str, Any] = {"__name__": "__main__"}
         if request["kind"] == "call":
             exec(request["program"], space)
             return space[request["name"]](*value)
@@ -117,7 +118,7 @@ def outcome(request, value):  # type: ignore[no-untyped-def]
         return None
 
 
-def plain(value):  # type: ignore[no-untyped-def]
+def plain(value: Any) -> Any:
     """Only exact built-in types pass, so that no object of the program's own making is compared later."""
     if type(value) in _SAFE:
         return value

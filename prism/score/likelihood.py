@@ -67,7 +67,7 @@ def document_bits(model: LanguageModel, documents: Sequence[Sequence[int]], star
 
 
 def windows(tokens: Sequence[int], length: int) -> Iterator[list[int]]:
-    """Windows of at most `length` tokens that share one token with the next, so each but the first is predicted once."""
+    """Windows of at most `length` tokens that share one token: each token but the first is predicted once."""
     for start in range(0, len(tokens) - 1, length - 1):
         yield list(tokens[start : start + length])
 

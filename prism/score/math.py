@@ -97,6 +97,7 @@ class _Worker:
     """One math-verify process, replaced when it hangs."""
 
     def __init__(self) -> None:
+        self._warm = False
         self._process = self._start()
         atexit.register(self.close)
 

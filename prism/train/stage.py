@@ -17,11 +17,11 @@ from prism.megatron.parallel import (
     process_groups,
     sum_over_data_parallel,
 )
+from prism.megatron.schedule import learning_rate
 from prism.megatron.trainee import Trainee
 from prism.prompts.export import export_stage
-from prism.train.loss import REPORT, NextTokenLoss
 from prism.steplog import StepLog
-from prism.megatron.schedule import learning_rate
+from prism.train.loss import REPORT, NextTokenLoss
 from prism.train.throughput import Throughput
 
 if TYPE_CHECKING:

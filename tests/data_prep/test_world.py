@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_a_quarter_of_the_redrawn_steps_goes_wrong_and_is_carried_on(world: Path
     wrong = total = 0
     for row in rows(world, "math"):
         trace = steps(row["reasoning"])
-        assert all(before[3] == after[2] for before, after in zip(trace, trace[1:], strict=False))
+        assert all(before[3] == after[2] for before, after in itertools.pairwise(trace))
         assert row["answer"] == str(trace[-1][3])
         wrong += sum(apply(operator, value, start) != result for operator, value, start, result in trace)
         total += len(trace)

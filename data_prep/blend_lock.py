@@ -1,4 +1,4 @@
-"""Blends: forecast, lock, verify."""
+"""Blend locks: what a blend was planned from, pinned by content hashes and verified before training."""
 
 from __future__ import annotations
 
@@ -7,33 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.blend_plan import BlendPlan
 from data_prep.card import SourceCard, check_version
-from data_prep.errors import DataError, GateRefused
+from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, sha256_file, write_json
 from data_prep.index import bin_path, idx_path
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class PlannedSource:
-    """A source's part in a blend: `tokens` at the budget, out of `available`, so many `epochs`."""
-
-    name: str
-    domain: str
-    weight_percent: float
-    tokens: int
-    available: int
-    epochs: float
-
-
-@dataclass(frozen=True)
-class BlendPlan:
-    """What a blend takes from each source at a token budget."""
-
-    blend: str
-    budget_tokens: int
-    sources: tuple[PlannedSource, ...]
 
 
 @dataclass(frozen=True)
@@ -60,36 +40,6 @@ class Lock:
     tokenizer_sha256: str
     sources: tuple[LockedSource, ...]
     fingerprint: str
-
-
-def plan_blend(
-    blend: str,
-    weights_percent: Mapping[str, float],
-    available: Mapping[str, int],
-    domains: Mapping[str, str],
-    budget_tokens: int,
-) -> BlendPlan:
-    """tokens = weight x budget, epochs = tokens / available, source by source, in the blend's order."""
-    planned = []
-    for name, weight in weights_percent.items():
-        tokens = round(weight / 100 * budget_tokens)
-        epochs = tokens / available[name] if available[name] else float("inf")
-        planned.append(PlannedSource(name, domains[name], weight, tokens, available[name], epochs))
-    return BlendPlan(blend, budget_tokens, tuple(planned))
-
-
-def check_epochs(plan: BlendPlan, max_epochs: float | None) -> None:
-    """Raises GateRefused when a source would be repeated more often than `max_epochs`."""
-    if max_epochs is None:
-        return
-    for source in plan.sources:
-        if source.epochs > max_epochs:
-            weight = source.weight_percent * max_epochs / source.epochs
-            raise GateRefused(
-                f"{source.name} would be seen {source.epochs:.1f} times, data.max_epochs is {max_epochs:g}",
-                place=f"data.blends.{plan.blend}",
-                remedy=f"lower its weight to {weight:.2f} percent, train on fewer tokens, or raise data.max_epochs",
-            )
 
 
 def write_lock(

@@ -1,0 +1,69 @@
+"""`prism plan`: what a recipe would take, before anything runs."""
+
+from __future__ import annotations
+
+import typer
+
+from prism.commands.options import Overrides, RecipeName
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `plan` to `prism`."""
+    app.command()(plan)
+
+
+def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Show tokens, steps, epochs, parameters and the memory of weights and optimizer, without running anything.
+
+    Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs.
+
+    Example: `prism plan llama_3_1_8b/math_code_science`
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from data_prep.blend_plan import check_epochs
+    from prism.pipeline.budgets import blend_budgets, forecast
+    from prism.pipeline.sizes import parameter_count, state_bytes
+    from prism.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    console = Console()
+    parameters = parameter_count(loaded.model)
+    shards = loaded.cluster.tensor_parallel * loaded.cluster.pipeline_parallel
+    console.print(
+        f"{loaded.run.name}: {parameters:,} parameters" + ("" if loaded.model.vocab_size else " without the vocabulary")
+    )
+    table = Table("stage", "kind", "from", box=None, pad_edge=False)
+    for title in ("steps", "sequence", "global batch", "tokens", "weights + optimizer a rank"):
+        table.add_column(title, justify="right")
+    for name, node in loaded.pipeline.items():
+        cells = [name, node.stage, node.parent or "-"]
+        if node.stage in ("pretrain", "midtrain", "extend"):
+            config = loaded.training_config(name)
+            memory = state_bytes(parameters, config.precision) / shards
+            cells += [
+                f"{config.steps:,}",
+                f"{config.sequence_length:,}",
+                f"{config.global_batch_size:,}",
+                f"{config.tokens:,}",
+                f"{memory / 2**30:.2f} GiB",
+            ]
+        elif node.stage == "rl":
+            rl = loaded.rl_config(name)
+            memory = state_bytes(parameters, "fp32") / shards
+            responses = rl.prompts_per_step * rl.responses_per_prompt
+            cells += [
+                f"{rl.steps:,}",
+                f"<= {rl.max_response_tokens:,}",
+                f"{responses:,}",
+                "",
+                f"{memory / 2**30:.2f} GiB",
+            ]
+        table.add_row(*cells)
+    console.print(table)
+    for blend in blend_budgets(loaded):
+        planned = forecast(loaded, blend)
+        shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in planned.sources)
+        console.print(f"epochs of {blend} at {planned.budget_tokens:,} tokens: {shown}", highlight=False)
+        check_epochs(planned, loaded.data.max_epochs)
