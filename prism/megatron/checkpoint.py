@@ -207,7 +207,7 @@ def _world_of_one() -> Iterator[None]:
 
 
 def unwrap(chunk: torch.nn.Module) -> Any:
-    """The model inside the data-parallel wrapper, whose names are those of the checkpoint; untyped, as all of Megatron."""
+    """The model inside the data-parallel wrapper, whose names are those of the checkpoint; untyped as Megatron."""
     return chunk.module if isinstance(chunk, DistributedDataParallel) else chunk
 
 
