@@ -35,7 +35,7 @@ lint: $(VENV)/.dev ## Format, style, types, layers
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Every benchmark; results go to benchmarks/results/
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python benchmarks/_run.py
 
 clean: ## Removes the environment, not the runs
 	rm -rf $(VENV) build *.egg-info

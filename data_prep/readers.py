@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import gzip
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-import fsspec
 import orjson
+import zstandard
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.readers.base import BaseDiskReader
 
@@ -77,7 +79,7 @@ class SourceReader(BaseDiskReader):  # type: ignore[misc]
             yield Document(text=text, id=place)
 
     def _json_lines(self, filepath: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        with fsspec.open(filepath, "rb", compression="infer") as handle:
+        with _open(filepath) as handle:
             for number, line in enumerate(handle, start=1):
                 if not line.strip():
                     continue
@@ -119,6 +121,15 @@ class SourceReader(BaseDiskReader):  # type: ignore[misc]
                 yield from _document(first, column, parts)
                 first, parts = number, []
         yield from _document(first, column, parts)
+
+
+def _open(filepath: str) -> IO[bytes]:
+    """A file for reading lines, unpacked when its name ends in .gz or .zst."""
+    if filepath.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(filepath, "rb"))
+    if filepath.endswith(".zst"):
+        return io.BufferedReader(cast(io.RawIOBase, zstandard.open(filepath, "rb")))
+    return Path(filepath).open("rb")
 
 
 def _document(line: int, column: str, paragraphs: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

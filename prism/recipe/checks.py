@@ -10,7 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prism.recipe.fields import fields_at
 from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
+from prism.recipe.schema.base import Section
+from prism.recipe.schema.rl import RlConfig
+from prism.recipe.schema.stages import MergeConfig
+from prism.recipe.schema.training import MidtrainConfig
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Finding:
     remedy: str
 
 
+_SETTINGS: dict[str, type[Section]] = {"rl": RlConfig, "difficulty": RlConfig, "merge": MergeConfig}
 _NEEDS_PARENT = ("midtrain", "merge", "extend", "difficulty", "rl")
 
 
@@ -31,6 +37,7 @@ def findings(recipe: Recipe) -> Iterator[Finding]:
     yield from _model(recipe)
     yield from _cluster(recipe)
     yield from _pipeline(recipe)
+    yield from _analysis(recipe)
     yield from _claims(recipe)
 
 
@@ -173,7 +180,8 @@ def _cluster(recipe: Recipe) -> Iterator[Finding]:
         if config.global_batch_size % step:
             yield Finding(
                 ("pipeline", name),
-                f"global_batch_size {config.global_batch_size} isn't a multiple of micro batch x replicas = {step}",
+                f"global_batch_size {config.global_batch_size} isn't a multiple of "
+                f"micro_batch_size x data parallel = {step}",
                 f"use a multiple of {step}",
             )
 
@@ -188,6 +196,11 @@ def _pipeline(recipe: Recipe) -> Iterator[Finding]:
                 yield Finding((*path, key), f"unknown stage {other}", _nearest(other, recipe.pipeline))
         if node.parent in recipe.pipeline and recipe.pipeline[node.parent].stage not in CHECKPOINT_KINDS:
             yield Finding((*path, "from"), f"{node.parent} leaves no checkpoint", "start from another stage")
+        source = recipe.pipeline.get(node.prompts_from or "")
+        if source is not None and source.stage != "difficulty":
+            yield Finding(
+                (*path, "prompts_from"), f"{node.prompts_from} is no difficulty stage", "name one, or leave it out"
+            )
         if _in_circle(recipe, name):
             yield Finding((*path, "from"), "the stage starts, in the end, from itself", "break the circle")
         yield from _settings(recipe, name)
@@ -201,10 +214,30 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     except ValidationError as error:
         for problem in error.errors():
             keys = tuple(str(part) for part in problem["loc"])
-            yield Finding((*path, *keys), f"{'.'.join(keys)}: {problem['msg'].lower()}", "see `prism recipes schema`")
+            if problem["type"] == "extra_forbidden":
+                known = fields_at(_SETTINGS.get(node.stage, MidtrainConfig), keys[:-1])
+                yield Finding((*path, *keys), f"{'.'.join(keys)}: unknown key", _nearest(keys[-1], sorted(known)))
+            else:
+                yield Finding(
+                    (*path, *keys), f"{'.'.join(keys)}: {problem['msg'].lower()}", "see `prism recipes schema`"
+                )
         return
     if node.stage in ("pretrain", "midtrain", "extend") and config.blend not in recipe.data.blends:
         yield Finding((*path, "blend"), f"unknown blend {config.blend}", _nearest(config.blend, recipe.data.blends))
+    if (
+        node.stage in ("pretrain", "midtrain", "extend")
+        and config.sequence_length > recipe.model.max_position_embeddings
+    ):
+        yield Finding(
+            (*path, "sequence_length"),
+            f"sequence_length {config.sequence_length} is beyond "
+            f"model.max_position_embeddings {recipe.model.max_position_embeddings}",
+            "shorten the sequences, or raise max_position_embeddings",
+        )
+    if node.stage == "merge" and config.base is not None and config.base not in recipe.pipeline:
+        yield Finding((*path, "base"), f"unknown stage {config.base}", _nearest(config.base, recipe.pipeline))
+    if node.stage == "difficulty":
+        yield from _difficulty(config, path)
     if node.stage in ("rl", "difficulty"):
         total = sum(config.mix.values())
         if abs(total - 100) > 1e-6:
@@ -214,14 +247,45 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
                 yield Finding((*path, "mix", domain), f"no prompts for {domain}", _nearest(domain, config.prompts))
 
 
+def _difficulty(config: RlConfig, path: tuple[str, ...]) -> Iterator[Finding]:
+    bounds, place = config.difficulty, (*path, "difficulty")
+    if not 0 <= bounds.min_correct <= bounds.max_correct <= bounds.samples:
+        yield Finding(
+            place,
+            f"rl.difficulty: no prompt is right {bounds.min_correct} to {bounds.max_correct} times of {bounds.samples}",
+            "keep min_correct <= max_correct <= samples",
+        )
+    for domain in bounds.prompts_per_domain:
+        if domain not in config.prompts:
+            yield Finding(
+                (*place, "prompts_per_domain", domain), f"no prompts for {domain}", _nearest(domain, config.prompts)
+            )
+
+
 def _in_circle(recipe: Recipe, name: str) -> bool:
-    seen, current = set(), recipe.pipeline[name].parent
-    while current in recipe.pipeline and current not in seen:
-        if current == name:
-            return True
-        seen.add(current)
-        current = recipe.pipeline[current].parent
+    """Whether the stage needs itself, by way of `from` and `prompts_from`."""
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        node = recipe.pipeline[left.pop()]
+        for need in (node.parent, node.prompts_from):
+            if need == name:
+                return True
+            if need is not None and need in recipe.pipeline and need not in seen:
+                seen.add(need)
+                left.append(need)
     return False
+
+
+def _analysis(recipe: Recipe) -> Iterator[Finding]:
+    for number, pair in enumerate(recipe.analyze.pairs or ()):
+        for stage in pair:
+            if stage not in recipe.checkpoint_stages():
+                yield Finding(
+                    ("analyze", "pairs", str(number)),
+                    f"unknown stage {stage}",
+                    _nearest(stage, recipe.checkpoint_stages()),
+                )
 
 
 def _claims(recipe: Recipe) -> Iterator[Finding]:

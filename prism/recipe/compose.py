@@ -21,6 +21,19 @@ KeyPath = tuple[str, ...]
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 """The recipes that come with the package."""
 
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, except that what looks like a date stays text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+_NAMED = (("claims",), ("pipeline",), ("data", "sources"), ("data", "blends"), ("rl", "prompts"))
+"""Mappings from names to entries: an entry that is set to null is taken out."""
+
 OmegaConf.register_resolver("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
 
 
@@ -50,6 +63,7 @@ def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> Composed:
     result = _read(find(recipe), ())
     for override in overrides:
         _apply(result, override)
+    _take_out_nulls(result.values)
     try:
         resolved = OmegaConf.to_container(OmegaConf.create(result.values), resolve=True)
     except OmegaConfBaseException as error:
@@ -60,6 +74,16 @@ def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> Composed:
     assert isinstance(resolved, dict)
     result.values = {str(key): value for key, value in resolved.items()}
     return result
+
+
+def _take_out_nulls(values: dict[str, Any]) -> None:
+    for path in _NAMED:
+        section: Any = values
+        for key in path:
+            section = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            for name in [name for name, entry in section.items() if entry is None]:
+                del section[name]
 
 
 def packaged() -> list[str]:
@@ -89,8 +113,15 @@ def _read(path: Path, above: tuple[Path, ...]) -> Composed:
         )
     values, places = _parse(path)
     extends = values.pop("extends", None) or []
+    extends = [extends] if isinstance(extends, str) else extends
+    if not isinstance(extends, list) or not all(isinstance(fragment, str) for fragment in extends):
+        raise RecipeError(
+            "extends takes a file or a list of files",
+            place=places.get(("extends",), str(path)),
+            remedy="write extends: models/miniature_dense.yaml",
+        )
     result = Composed()
-    for fragment in [extends] if isinstance(extends, str) else extends:
+    for fragment in extends:
         part = _read(_fragment(path, str(fragment), places), (*above, path.resolve()))
         result.values = merged(result.values, part.values)
         result.places |= part.places
@@ -112,28 +143,34 @@ def _fragment(path: Path, fragment: str, places: dict[KeyPath, str]) -> Path:
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     try:
-        text = path.read_text()
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)
+        places: dict[KeyPath, str] = {(): f"{path}:1", **{keys: f"{path}:{line}" for keys, line in _lines(root, ())}}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"not valid YAML ({error.problem})", place=f"{path}:{line}", remedy="mend the line") from None
+    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = "an alias holds itself" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise RecipeError(f"not valid YAML ({reason})", place=str(path), remedy="write plain UTF-8 YAML") from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise RecipeError("a recipe is a mapping of sections", place=f"{path}:1", remedy="write `section:` keys")
-    places: dict[KeyPath, str] = {(): f"{path}:1"}
-    if root is not None:
-        places |= {keys: f"{path}:{line}" for keys, line in _lines(root, ())}
     return values, places
 
 
-def _lines(node: yaml.Node, above: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+def _lines(node: yaml.Node | None, above: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    """Line of every key. Raises yaml.MarkedYAMLError for a key that stands twice in one mapping."""
     if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
         for key, value in node.value:
-            keys = (*above, str(key.value))
-            yield keys, key.start_mark.line + 1
-            yield from _lines(value, keys)
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name} is set twice", problem_mark=key.start_mark)
+            seen.add(name)
+            yield (*above, name), key.start_mark.line + 1
+            yield from _lines(value, (*above, name))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*above, str(index)), value.start_mark.line + 1
@@ -148,9 +185,10 @@ def _apply(recipe: Composed, override: str) -> None:
             f"--set takes key=value, got {override!r}", place="--set", remedy="write --set midtrain.steps=100"
         )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RecipeError("the value isn't valid YAML", place=f"--set {key}", remedy="quote it") from None
+        list(_lines(yaml.compose(text, Loader=_Loader), ()))
+        value = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise RecipeError("the value isn't valid YAML", place=f"--set {key.strip()}", remedy="quote it") from None
     change: dict[str, Any] = {keys[-1]: value}
     for name in reversed(keys[:-1]):
         change = {name: change}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import types
-import typing
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from prism.errors import RecipeError
 from prism.recipe.checks import Finding, findings, missing_files
 from prism.recipe.compose import Composed, compose
+from prism.recipe.fields import fields_at
 from prism.recipe.recipe import SCHEMA_VERSION, Recipe
+
+_BRANCH = re.compile(r"(literal\[|float$|int$|str$|bool$)")
+"""How pydantic names the branches of a union behind the key."""
 
 
 class RecipeErrors(RecipeError):
@@ -41,7 +44,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, files: boo
     try:
         result = Recipe.model_validate(composed.values)
     except ValidationError as error:
-        raise RecipeErrors([_explain(composed, problem) for problem in error.errors()]) from None
+        raise RecipeErrors([_explain(composed, *problem) for problem in _by_key(error)]) from None
     _refuse(composed, findings(result))
     if files:
         _refuse(composed, missing_files(result))
@@ -69,11 +72,24 @@ def _refuse(composed: Composed, found: Iterable[Finding]) -> None:
         raise RecipeErrors(errors)
 
 
-def _explain(composed: Composed, problem: Any) -> RecipeError:
-    path = tuple(str(part) for part in problem["loc"])
+def _by_key(error: ValidationError) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """One problem a key: a key that takes several types is told once, with what each of them wants."""
+    found: dict[tuple[str, ...], Any] = {}
+    for problem in error.errors():
+        path = tuple(str(part) for part in problem["loc"])
+        if len(path) > 1 and _BRANCH.match(path[-1]):
+            path = path[:-1]
+        if path in found:
+            found[path]["msg"] += " or " + problem["msg"].removeprefix("Input should be ")
+        else:
+            found[path] = dict(problem)
+    yield from found.items()
+
+
+def _explain(composed: Composed, path: tuple[str, ...], problem: Any) -> RecipeError:
     key, place = _without_indices(path), composed.place_of(path)
     if problem["type"] == "extra_forbidden":
-        known = sorted(_fields_at(Recipe, path[:-1]))
+        known = sorted(fields_at(Recipe, path[:-1]))
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return RecipeError(f"{key}: unknown key", place=place, remedy=remedy)
@@ -86,28 +102,3 @@ def _explain(composed: Composed, problem: Any) -> RecipeError:
 
 def _without_indices(path: Sequence[str]) -> str:
     return ".".join(path)
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[str]) -> set[str]:
-    """Names of the keys that the section at `path` knows."""
-    annotation: Any = model
-    for key in path:
-        section = _section(annotation)
-        if section is not None:
-            by_name = {field.alias or name: field for name, field in section.model_fields.items()}
-            annotation = by_name[key].annotation if key in by_name else None
-        else:
-            annotation = next(iter(typing.get_args(_bare(annotation))[1:]), None)
-    section = _section(annotation)
-    return {field.alias or name for name, field in section.model_fields.items()} if section else set()
-
-
-def _bare(annotation: Any) -> Any:
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return next(part for part in typing.get_args(annotation) if part is not type(None))
-    return annotation
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:
-    bare = _bare(annotation)
-    return bare if isinstance(bare, type) and issubclass(bare, BaseModel) else None

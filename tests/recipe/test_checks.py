@@ -143,7 +143,6 @@ def test_with_takes_only_keys_of_the_section_that_the_stage_reads(stage: str, se
     assert f"pipeline.{stage}.with.{key}: " in refused(f"pipeline.{stage}.with={settings}")
 
 
-@pytest.mark.xfail(strict=True, reason="only keys outside of `with` are compared with the known ones")
 def test_an_unknown_key_in_with_names_the_nearest() -> None:
     assert "did you mean steps?" in refused("pipeline.mid.with={step: 3}")
 
@@ -157,17 +156,14 @@ def test_a_claim_has_at_most_one_threshold() -> None:
     assert "claims.retention: more than one threshold" in refused("claims.retention.above=1")
 
 
-@pytest.mark.xfail(strict=True, reason="circles are sought along `from` alone")
 def test_a_stage_that_waits_for_prompts_made_from_itself_is_refused() -> None:
     assert "hard" in refused("pipeline.hard.from=rl")
 
 
-@pytest.mark.xfail(strict=True, reason="prompts_from is only looked up by name")
 def test_prompts_come_from_a_difficulty_stage_only() -> None:
     assert "pipeline.rl.prompts_from" in refused("pipeline.rl.prompts_from=mid")
 
 
-@pytest.mark.xfail(strict=True, reason="stage names in merge settings and analyze.pairs aren't looked up")
 @pytest.mark.parametrize(
     "override",
     ["pipeline.merged={stage: merge, from: mid, with: {base: nowhere}}", "analyze.pairs=[[base, nowhere]]"],
@@ -176,18 +172,15 @@ def test_a_stage_that_a_setting_names_must_exist(override: str) -> None:
     assert "nowhere" in refused(override)
 
 
-@pytest.mark.xfail(strict=True, reason="min_correct and max_correct aren't compared")
 @pytest.mark.parametrize("override", ["rl.difficulty.min_correct=8", "rl.difficulty.max_correct=9"])
 def test_the_difficulty_filter_must_leave_room_for_prompts(override: str) -> None:
     assert "rl.difficulty" in refused(override)
 
 
-@pytest.mark.xfail(strict=True, reason="prompts_per_domain isn't compared with the prompt sets")
 def test_the_difficulty_filter_names_prompt_sets() -> None:
     assert "did you mean math?" in refused("rl.difficulty.prompts_per_domain={maths: 512}")
 
 
-@pytest.mark.xfail(strict=True, reason="sequence_length isn't compared with max_position_embeddings")
 def test_a_sequence_must_fit_the_model() -> None:
     assert "sequence_length" in refused("midtrain.sequence_length=512")
 

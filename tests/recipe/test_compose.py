@@ -127,10 +127,8 @@ def test_no_override_of_punctuation_ends_in_anything_but_a_recipe_or_a_recipe_er
     assert composed.values
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="PyYAML's ValueError for an impossible date isn't caught")
-def test_an_override_with_an_impossible_date_is_a_recipe_error(write: Write) -> None:
-    with pytest.raises(RecipeError, match=r"--set run\.name"):
-        compose(write("run: {}"), ["run.name=2024-13-45"])
+def test_an_override_with_an_impossible_date_stays_text() -> None:
+    assert compose("miniature", ["run.name=2024-13-45"]).values["run"]["name"] == "2024-13-45"
 
 
 def test_one_key_may_follow_another_and_an_override_reaches_both(write: Write) -> None:
@@ -184,7 +182,6 @@ def test_a_recipe_that_is_no_mapping_is_refused(write: Write, text: str) -> None
         compose(write(text))
 
 
-@pytest.mark.xfail(strict=True, reason="read_text and ReaderError are outside of what _parse catches")
 @pytest.mark.parametrize("content", [b"run: \xff\n", b'run: "a\x01b"\n'], ids=["not UTF-8", "control character"])
 def test_a_file_that_is_no_text_is_a_recipe_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.yaml"
@@ -193,25 +190,21 @@ def test_a_file_that_is_no_text_is_a_recipe_error(tmp_path: Path, content: bytes
         compose(path)
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="_lines follows an alias to the node that holds it")
 def test_an_alias_to_the_section_that_holds_it_is_a_recipe_error(write: Write) -> None:
     with pytest.raises(RecipeError):
         compose(write("run: &a", "  name: *a"))
 
 
-@pytest.mark.xfail(strict=True, reason="OmegaConf goes down a list that holds itself until Python stops it")
 def test_an_override_that_holds_itself_is_a_recipe_error(write: Write) -> None:
     with pytest.raises(RecipeError, match=r"--set run\.name"):
         compose(write("run: {}"), ["run.name=&a [*a]"])
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="extends is looped over without a look at its type")
 def test_an_extends_that_is_neither_name_nor_list_is_a_recipe_error(write: Write) -> None:
     with pytest.raises(RecipeError, match=r"mine\.yaml:1"):
         compose(write("extends: 3"))
 
 
-@pytest.mark.xfail(strict=True, reason="PyYAML keeps the last of two equal keys and says nothing")
 def test_a_section_that_is_written_twice_is_refused(write: Write) -> None:
     with pytest.raises(RecipeError, match=r"mine\.yaml:2"):
         compose(write("run: {seed: 1}", "run: {workers: 2}"))

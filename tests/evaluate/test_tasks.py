@@ -1,0 +1,152 @@
+"""Tasks and their scores, with a model whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from data_prep.schema import TokenizerConfig
+from data_prep.tokenizer import train_tokenizer
+from prism.errors import RecipeError
+from prism.evaluate.bits import run_bits
+from prism.evaluate.choice import run_choice
+from prism.evaluate.generation import questions, run_generation
+from prism.evaluate.statistics import mean_interval, pass_at_k
+from prism.evaluate.task import BitsTask, ChoiceTask, GenerateTask, load_task, task_names
+from prism.generate import Response, Sampling
+from prism.prompts import PromptContract
+
+WORDS = "one two three four plus is ? <think> </think>"
+
+
+class Echo:
+    """Answers every prompt with `think` and its last word; finds every token equally likely."""
+
+    context_length = 16
+
+    def __init__(self, contract: PromptContract) -> None:
+        self._contract = contract
+        self.asked = 0
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Response]:
+        self.asked += len(prompts)
+        think = self._contract.encode_text("<think> is </think>")
+        return [
+            Response((*think, prompt[-1], self._contract.end_of_document_id), (0.0,) * 5, True) for prompt in prompts
+        ]
+
+    def logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        return [[-math.log(8)] * (len(sequence) - 1) for sequence in sequences]
+
+    def hidden_states(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> PromptContract:
+    train_tokenizer(TokenizerConfig(kind="word_level"), [WORDS], tmp_path / "tokenizer.json")
+    return PromptContract.load(tmp_path / "tokenizer.json")
+
+
+def test_every_packaged_task_is_valid() -> None:
+    assert len(task_names()) >= 9
+    assert all(load_task(name).name == name for name in task_names())
+
+
+def test_an_unknown_task_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean miniature_math"):
+        load_task("miniature_maths")
+
+
+def generate_task(**settings: object) -> GenerateTask:
+    base = {
+        "name": "t",
+        "version": 1,
+        "description": "",
+        "domain": "math",
+        "kind": "generate",
+        "path": "x",
+        "max_new_tokens": 8,
+    }
+    return GenerateTask.model_validate({**base, **settings})
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    words = ["one", "two", "three", "four"]
+    return [
+        {
+            "id": str(n),
+            "prompt": f"is {words[n % 4]}",
+            "answer": words[n % 4 if n % 2 else 0],
+            "verifier": {"kind": "exact"},
+        }
+        for n in range(count)
+    ]
+
+
+def test_pass_rate_is_the_share_of_right_answers(contract: PromptContract, tmp_path: Path) -> None:
+    task = generate_task(samples=2)
+    model = Echo(contract)
+    metrics, skipped = run_generation(task, questions(task, rows(40)), model, contract, tmp_path / "s.jsonl", "key")
+    assert metrics["pass_rate"]["value"] == 0.75 and metrics["pass_rate_greedy"]["value"] == 0.75
+    assert metrics["pass_rate"]["low"] < 0.75 < metrics["pass_rate"]["high"]
+    assert skipped == 0 and model.asked == 120
+
+
+def test_finished_prompts_are_not_asked_again_and_another_checkpoints_are(
+    contract: PromptContract, tmp_path: Path
+) -> None:
+    task = generate_task(greedy=False)
+    path, asked = tmp_path / "s.jsonl", questions(task, rows(300))
+    run_generation(task, asked, Echo(contract), contract, path, "key")
+    whole = path.read_text()
+    path.write_text("".join(line + "\n" for line in whole.splitlines()[:256]))
+    model = Echo(contract)
+    run_generation(task, asked, model, contract, path, "key")
+    assert model.asked == 44 and path.read_text() == whole
+    run_generation(task, asked, model, contract, path, "another")
+    assert model.asked == 344
+
+
+def test_prompts_beyond_the_context_are_counted_not_cut(contract: PromptContract, tmp_path: Path) -> None:
+    task = generate_task(greedy=False)
+    given = [*rows(3), {"prompt": "one " * 30, "answer": "one", "verifier": {"kind": "exact"}}]
+    _, skipped = run_generation(task, questions(task, given), Echo(contract), contract, tmp_path / "s.jsonl", "key")
+    assert skipped == 1
+    assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 3
+
+
+def test_options_are_listed_with_letters() -> None:
+    task = generate_task(choices="choices", verifier={"kind": "choice"})
+    (question,) = questions(task, [{"prompt": "which ?", "choices": ["one", "two"], "answer": 1}])
+    assert question.text == "which ?\nA. one\nB. two"
+    assert question.row["answer"] == "two"
+
+
+def test_a_uniform_model_costs_three_bits_a_token(contract: PromptContract) -> None:
+    task = BitsTask.model_validate(
+        {"name": "b", "version": 1, "description": "", "domain": "math", "kind": "bits_per_byte", "path": "x"}
+    )
+    text = "one two three four " * 20
+    metrics = run_bits(task, [{"text": text.strip()}], Echo(contract), contract)
+    assert metrics["bits_per_byte"]["value"] == pytest.approx(3 * 80 / len(text.strip()))
+
+
+def test_the_shorter_option_is_likelier_under_a_uniform_model(contract: PromptContract) -> None:
+    task = ChoiceTask.model_validate(
+        {"name": "c", "version": 1, "description": "", "domain": "math", "kind": "choice", "path": "x"}
+    )
+    given = [{"context": "one plus two is", "choices": ["three four", "three"], "answer": n} for n in (0, 1, 1, 1)]
+    metrics, _ = run_choice(task, given, Echo(contract), contract)
+    assert metrics["accuracy"]["value"] == 0.75
+
+
+def test_pass_at_k_is_unbiased() -> None:
+    assert pass_at_k(samples=4, correct=1, k=1) == 0.25
+    assert pass_at_k(samples=4, correct=1, k=4) == 1.0
+    assert json.dumps(mean_interval([0.0, 1.0, 1.0]).as_json())
