@@ -12,7 +12,7 @@ _SENTENCES = {
     "pretrain": "pre-training",
     "midtrain": "mid-training",
     "rl": "RL",
-    "difficulty": "difficulty filter",
+    "difficulty": "filter",
     "merge": "merge",
     "extend": "longer context",
 }

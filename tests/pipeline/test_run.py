@@ -1,0 +1,90 @@
+"""The stage graph, run for real on a very small miniature: skipping, changing, resuming, refusing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prism.pipeline.graph import build_graph
+from prism.recipe import load_recipe
+
+RECIPE = str(Path(__file__).with_name("small.yaml"))
+
+
+def prism(directory: Path, *overrides: str) -> subprocess.Popen[str]:
+    sets = [part for key in (f"run.directory={directory}", *overrides) for part in ("--set", key)]
+    command = [sys.executable, "-m", "prism.cli", "run", RECIPE, *sets]
+    environment = {**os.environ, "PRISM_BACKEND": "cpu"}
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs")
+    finish(prism(directory))
+    return directory
+
+
+def test_a_run_leaves_its_report_and_a_manifest_of_every_node(finished: Path) -> None:
+    run = finished / "miniature"
+    manifest = json.loads((run / "manifest.json").read_text())
+    expected = {"data", "base", "mid", "evaluate:base", "evaluate:mid", "analyze:base:mid", "report"}
+    assert set(manifest["nodes"]) == expected
+    assert all(node["status"] == "finished" for node in manifest["nodes"].values())
+    assert (run / "report.html").stat().st_size > 10_000
+
+
+def test_a_second_run_skips_everything(finished: Path) -> None:
+    assert "0 nodes ran, 7 were skipped" in finish(prism(finished))
+
+
+def test_a_changed_key_is_named_and_only_what_depends_on_it_runs(finished: Path) -> None:
+    output = finish(prism(finished, "midtrain.optimizer.learning_rate=0.001"))
+    assert "learning_rate" in output and "0.001" in output
+    assert "base" in output.split("skipped: unchanged:")[1].splitlines()[0]
+    assert "base: starts" not in output
+
+
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    process = prism(tmp_path)
+    log = tmp_path / "miniature" / "stages" / "mid" / "metrics.jsonl"
+    deadline = time.monotonic() + 240
+    while not log.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    output = finish(prism(tmp_path))
+    assert "mid: unfinished, goes on" in output
+    assert "base: starts" not in output
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    first = prism(tmp_path)
+    try:
+        while not (tmp_path / "miniature" / "manifest.json").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        assert "error: " in finish(prism(tmp_path), code=2)
+    finally:
+        first.terminate()
+        first.communicate(timeout=60)
+
+
+def test_the_graph_of_the_miniature_has_a_node_for_every_stage_and_evaluation() -> None:
+    graph = build_graph(load_recipe("miniature"))
+    assert len(graph) == 26
+    assert graph["rl"].needs == tuple(graph["rl"].needs) and {"mid", "hard"} <= set(graph["rl"].needs)
