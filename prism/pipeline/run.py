@@ -100,7 +100,10 @@ def _workers(recipe: Recipe) -> int:
 
 
 def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
-    """One process is forked from a warm server; several are started by torchrun. Data and report need only one."""
+    """One process is forked from a warm server; several are started by torchrun. Data and report need only one.
+
+    A process that wants several threads is started afresh too: OpenMP's threads don't work after a fork.
+    """
     environment = {
         "OMP_NUM_THREADS": str(recipe.run.threads),
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -108,7 +111,7 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
     }
     alone = ForkserverLauncher(run_node, preload=["prism.pipeline.preload"], environment=environment)
     spread = TorchrunLauncher("prism.pipeline.node", recipe.cluster.processes, environment=environment)
-    distributed = recipe.cluster.processes > 1
+    distributed = recipe.cluster.processes > 1 or recipe.run.threads > 1
     return lambda node: spread if distributed and node.kind not in _LONE_KINDS else alone
 
 
