@@ -17,10 +17,11 @@ from data_prep.world.programming import Programming
 from data_prep.world.science import Science
 from data_prep.world.vocabulary import WORDS
 
-VERSION = 1
+VERSION = 2
 """Changes when the same settings would give other files."""
 
 _MOST_DRAWS_A_PROMPT = 50
+_MOST_DRAWS_A_DOCUMENT = 5_000
 
 Maker = Callable[[random.Random, float], Problem]
 
@@ -31,12 +32,15 @@ def generate(config: WorldConfig, directory: Path) -> None:
     The same settings give the same bytes.
 
     Raises:
-        DataError: `tokens` names a source that the world doesn't have.
+        DataError: `tokens` names a source that the world doesn't have, or `held_out_share` leaves a domain without
+            problems on one side.
     """
     stamp = {"version": VERSION, "fingerprint": fingerprint(config.model_dump()), "settings": config.model_dump()}
-    if (directory / "world.json").is_file() and read_json(directory / "world.json") == stamp:
-        return
     world = _World(config)
+    made = [f"{name}.jsonl" for name in (*config.tokens, "facts", *(f"heldout_{d}" for d in world.domains))]
+    made += ["world.json", *(f"prompts_{domain}.jsonl" for domain in world.domains)]
+    if all((directory / name).is_file() for name in made) and read_json(directory / "world.json") == stamp:
+        return
     for source, words in config.tokens.items():
         if source not in world.sources:
             raise DataError(
@@ -89,7 +93,10 @@ class _World:
         return random.Random(f"{self._config.seed}/{purpose}")
 
     def prompts(self, domain: str, count: int, *, held_out: bool) -> list[dict[str, Any]]:
-        """Prompts of one side of the hold-out; RL's are distinct, and fewer when the domain has no more."""
+        """Prompts of one side of the hold-out; RL's are distinct, and fewer when the domain has no more.
+
+        Raises DataError when the hold-out leaves none, or evaluation too few.
+        """
         stream = self.stream(f"{domain}/{'held out' if held_out else 'prompts'}")
         rows: list[dict[str, Any]] = []
         seen: set[str] = set()
@@ -111,6 +118,8 @@ class _World:
             )
             if len(rows) == count:
                 break
+        if not rows or (held_out and len(rows) < count):
+            raise _no_problem(domain)
         return rows
 
     def _traces(self, domain: str) -> Callable[[random.Random], dict[str, str]]:
@@ -121,10 +130,20 @@ class _World:
         return document
 
     def _seen(self, domain: str, stream: random.Random, noise: float) -> Problem:
-        """A problem that isn't held out."""
-        while (problem := self.domains[domain](stream, noise)).is_held_out(self._config.held_out_share):
-            pass
-        return problem
+        """A problem that isn't held out. Raises DataError when there seems to be none."""
+        for _ in range(_MOST_DRAWS_A_DOCUMENT):
+            problem = self.domains[domain](stream, noise)
+            if not problem.is_held_out(self._config.held_out_share):
+                return problem
+        raise _no_problem(domain)
+
+
+def _no_problem(domain: str) -> DataError:
+    return DataError(
+        f"too few {domain} problems on one side of the hold-out",
+        place="data.world.held_out_share",
+        remedy="choose a share nearer to the default 0.2",
+    )
 
 
 def _song(stream: random.Random) -> str:

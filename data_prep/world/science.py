@@ -34,5 +34,5 @@ class Science:
             reasoning=" ; ".join(trace),
             answer=written,
             truth=true,
-            verifier={"kind": "choice", "choices": options},
+            verifier={"kind": "choice", "choices": options, "letters": False},
         )

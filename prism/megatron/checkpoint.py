@@ -35,6 +35,7 @@ from safetensors.torch import load_file, save_file
 
 from data_prep.files import fingerprint, read_json, sync_directory, write_json
 from prism.errors import BadInput
+from prism.megatron.mamba_sharding import join_parts
 from prism.megatron.parallel import is_first_rank
 
 SCHEMA_VERSION = 1
@@ -177,10 +178,14 @@ def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> N
 
 
 def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every weight as one tensor, whatever layout saved it: (name, tensor), layers taken apart.
+    """Every weight as one tensor, whatever layout saved it: (name, tensor), layers taken apart, Mamba's parts joined.
 
     Reads on this process alone, outside of process groups; needs no model.
     """
+    yield from join_parts(_saved_weights(checkpoint))
+
+
+def _saved_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     with _world_of_one():
         metadata = dist_checkpointing.load_tensors_metadata(str(checkpoint.path))
         names = sorted(name for name in metadata if name.startswith(("embedding.", "decoder.", "output_layer.")))

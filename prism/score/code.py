@@ -2,115 +2,126 @@
 
 A row's verifier says how: `{"kind": "code", "test": "expression" | "call" | "stdin", "cases": [[input, expected]]}`
 with `variable` (expression), `entry_point` (call; inputs are argument lists), `modulus` (results compared modulo it),
-`seconds` and `memory_bytes`.
+`seconds` (CPU time of an execution; twice that on the clock) and `memory_bytes`. What contains the program, and what
+doesn't: prism.score.code_child.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import json
+import math
 import re
-import subprocess
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from data_prep.files import fingerprint
+from prism.errors import PrismError
 from prism.score.verdict import PromptRow
+from prism.score.workers import WorkerPool
 
 _SECONDS = 2.0
 _MEMORY = 512 * 1024 * 1024
 _FENCE = re.compile(r"```(?:python|py)?\n(.*?)```", re.DOTALL)
+_REMEMBERED = 65_536
 
 
 def verify_code(rows: Sequence[PromptRow], answers: Sequence[str]) -> list[bool]:
-    """Right when every case's result is the expected one."""
-    return [_passes(row["verifier"], answer) for row, answer in zip(rows, answers, strict=True)]
+    """Right when every case's result is the expected one. The programs run side by side; equal ones run once.
+
+    Raises:
+        PrismError: programs can't be run here, or not with limits.
+    """
+    requests = [_request(row["verifier"], answer) for row, answer in zip(rows, answers, strict=True)]
+    keys = [
+        fingerprint([request, row["verifier"]["cases"], row["verifier"].get("modulus")])
+        for request, row in zip(requests, rows, strict=True)
+    ]
+    remembered = _remembered()
+    new = {key: index for index, key in enumerate(keys) if key not in remembered}
+    replies = _pool().ask_all(
+        [requests[index] for index in new.values()], [_patience(requests[i]) for i in new.values()]
+    )
+    for (key, index), reply in zip(new.items(), replies, strict=True):
+        remembered[key] = _right(reply, rows[index]["verifier"])
+    verdicts = [remembered[key] for key in keys]
+    while len(remembered) > _REMEMBERED:
+        del remembered[next(iter(remembered))]
+    return verdicts
 
 
-def _passes(settings: Any, answer: str) -> bool:
-    kind = settings["test"]
+def _request(settings: Mapping[str, Any], answer: str) -> dict[str, Any]:
     fenced = _FENCE.findall(answer)
-    program = (fenced[-1] if fenced else answer).strip()
-    name = settings.get("entry_point") or settings.get("variable") or ""
-    inputs = tuple(json.dumps(case[0]) for case in settings["cases"])
-    results = _run(
-        program, kind, name, inputs, settings.get("seconds", _SECONDS), settings.get("memory_bytes", _MEMORY)
-    )
-    return all(
-        _equal(result, expected, settings.get("modulus"), kind)
-        for result, (_, expected) in zip(results, settings["cases"], strict=True)
-    )
+    return {
+        "program": (fenced[-1] if fenced else answer).strip(),
+        "kind": settings["test"],
+        "name": settings.get("entry_point") or settings.get("variable") or "",
+        "inputs": [case[0] for case in settings["cases"]],
+        "seconds": settings.get("seconds", _SECONDS),
+        "memory_bytes": settings.get("memory_bytes", _MEMORY),
+    }
 
 
-def _equal(result: Any, expected: Any, modulus: int | None, kind: str) -> bool:
-    if result is None:
+def _patience(request: Mapping[str, Any]) -> float:
+    """Seconds before the fork server itself counts as hung: it ends each execution at twice its `seconds`."""
+    executions = len(request["inputs"]) if request["kind"] == "stdin" else 1
+    return float(2 * request["seconds"] * executions + 10)
+
+
+def _right(reply: Any, settings: Mapping[str, Any]) -> bool:
+    if not isinstance(reply, dict):
         return False
+    if "refused" in reply:
+        raise PrismError(
+            f"programs can't be run with limits here ({reply['refused']})",
+            place="the code verifier",
+            remedy="run as an ordinary user, or as root with the right to change user",
+        )
+    return all(
+        isinstance(result, list) and len(result) == 1 and _same(result[0], expected, settings)
+        for result, (_, expected) in zip(reply["results"], settings["cases"], strict=True)
+    )
+
+
+def _same(result: Any, expected: Any, settings: Mapping[str, Any]) -> bool:
+    modulus = settings.get("modulus")
     if modulus is not None:
         return type(result) is int and result % modulus == expected % modulus
-    if kind == "stdin":
+    if settings["test"] == "stdin":
         return bool(str(result).split() == str(expected).split())
-    return bool(result == expected) and isinstance(result, bool) == isinstance(expected, bool)
+    return equal_values(result, expected)
 
 
-@lru_cache(maxsize=65_536)
-def _run(
-    program: str, kind: str, name: str, inputs: tuple[str, ...], seconds: float, memory_bytes: int
-) -> tuple[Any, ...]:
-    """Results by input; a program's results depend on its text and inputs alone, so they are remembered."""
-    request = {
-        "program": program,
-        "kind": kind,
-        "name": name,
-        "inputs": [json.loads(value) for value in inputs],
-        "seconds": seconds,
-        "memory_bytes": memory_bytes,
-    }
-    return tuple(_server().ask(request))
-
-
-class _ForkServer:
-    """The child process of `code_child.py`; started at the first program, and again should it die."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process = self._start()
-        atexit.register(self.close)
-
-    def ask(self, request: dict[str, Any]) -> list[Any]:
-        with self._lock:
-            for _ in range(2):
-                with contextlib.suppress(BrokenPipeError):
-                    assert self._process.stdin is not None and self._process.stdout is not None
-                    self._process.stdin.write(json.dumps(request) + "\n")
-                    self._process.stdin.flush()
-                    line = self._process.stdout.readline()
-                    if line:
-                        return list(json.loads(line))
-                self.close()
-                self._process = self._start()
-        return [None] * len(request["inputs"])
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    @staticmethod
-    def _start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("code_child.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-            cwd="/",
-            text=True,
-        )
+def equal_values(result: Any, expected: Any) -> bool:
+    """Equality of JSON values: true isn't 1; floats agree to six digits."""
+    if isinstance(result, bool) or isinstance(expected, bool):
+        return result is expected
+    if isinstance(result, list) and isinstance(expected, list):
+        return len(result) == len(expected) and all(map(equal_values, result, expected))
+    if isinstance(result, dict) and isinstance(expected, dict):
+        return result.keys() == expected.keys() and all(equal_values(result[key], expected[key]) for key in expected)
+    if isinstance(result, int | float) and isinstance(expected, int | float):
+        if isinstance(result, int) and isinstance(expected, int):
+            return result == expected
+        try:
+            return math.isclose(result, expected, rel_tol=1e-6, abs_tol=1e-9)
+        except OverflowError:
+            return False
+    return type(result) is type(expected) and bool(result == expected)
 
 
 @lru_cache(maxsize=1)
-def _server() -> _ForkServer:
-    return _ForkServer()
+def _remembered() -> dict[str, bool]:
+    """Verdicts by program and cases: a program is judged once."""
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _pool() -> WorkerPool:
+    return WorkerPool(
+        # -I would also ignore the hash seed, and a program's results would follow the order of its sets.
+        [sys.executable, "-P", "-s", "-S", str(Path(__file__).with_name("code_child.py"))],
+        environment={"PYTHONHASHSEED": "0"},
+        remedy="check that this Python starts and that processes may be forked",
+    )

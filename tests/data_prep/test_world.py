@@ -213,3 +213,17 @@ def test_a_science_question_offers_its_answer_among_four_options(world: Path) ->
         assert row["verifier"]["choices"] == options
         assert len(set(options)) == 4
         assert row["answer"] in options
+
+
+def test_a_file_that_went_missing_is_written_again(tmp_path: Path) -> None:
+    generate(config(), tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / "science.jsonl").unlink()
+    generate(config(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.9999])
+def test_a_hold_out_that_leaves_a_side_empty_is_refused(share: float, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="held_out_share: too few"):
+        generate(config(held_out_share=share), tmp_path)

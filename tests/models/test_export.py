@@ -56,3 +56,8 @@ def test_a_dense_export_is_the_same_llama_in_transformers(tmp_path: Path, groups
     model = load_recipe("miniature", [f"model.num_query_groups={groups}"]).model
     ours, theirs = logprobs_of_both(model, tmp_path)
     torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
+
+
+def test_a_hybrid_export_is_the_same_nemotron_h_in_transformers(tmp_path: Path) -> None:
+    ours, theirs = logprobs_of_both(load_recipe("miniature_hybrid").model, tmp_path)
+    torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)

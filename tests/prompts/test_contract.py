@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 from transformers import AutoTokenizer, GenerationConfig
 
+from data_prep.api import prepare
 from data_prep.errors import DataError
+from data_prep.files import write_jsonl
 from data_prep.formats import Turn, render_chat, render_question_answer
-from data_prep.schema import TokenizerConfig
-from data_prep.tokenizer import train_tokenizer
+from data_prep.schema import DataConfig
 from prism.prompts import PromptContract, Reasoned, split_response
 
 DOCUMENTS = [
@@ -32,11 +33,13 @@ TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filte
 
 
 def contract(directory: Path, kind: str, documents: Sequence[tuple[str, str, str]]) -> PromptContract:
-    path = directory / "tokenizer.json"
-    config = TokenizerConfig.model_validate({"kind": kind, "vocab_size": 400})
-    texts = [render_question_answer(question, answer, trace) for question, trace, answer in documents]
-    train_tokenizer(config, [*texts, "User: hi\nAssistant: hello"], path)
-    return PromptContract.load(path)
+    rows = [{"text": render_question_answer(question, answer, trace)} for question, trace, answer in documents]
+    write_jsonl(directory / "raw.jsonl", [*rows, {"text": "User: hi\nAssistant: hello"}])
+    config = DataConfig.model_validate(
+        {"tokenizer": {"kind": kind, "vocab_size": 400}, "sources": {"raw": {"path": str(directory / "raw.jsonl")}}}
+    )
+    prepare(config, directory, log=lambda line: None)
+    return PromptContract.load(directory / "tokenizer.json")
 
 
 @pytest.fixture(scope="module")

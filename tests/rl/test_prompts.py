@@ -32,6 +32,7 @@ def test_a_domain_with_no_share_is_never_drawn() -> None:
 
 
 def test_a_row_without_a_prompt_is_named(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "set.jsonl", [{"prompt": "1 + 1 ?"}, {"question": "2 + 2 ?"}])
+    right = {"prompt": "1 + 1 ?", "answer": "2", "verifier": {"kind": "exact"}}
+    write_jsonl(tmp_path / "set.jsonl", [right, {"question": "2 + 2 ?"}])
     with pytest.raises(BadInput, match=r"set\.jsonl:2"):
         load_prompts(tmp_path / "set.jsonl", "math")

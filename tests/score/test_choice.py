@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from prism.errors import BadInput
 from prism.score.choice import verify_choice
 
 CHOICES = ["glass", "hot fire", "ice", "iron"]
@@ -34,3 +35,18 @@ def test_the_gold_answer_may_be_a_letter() -> None:
 def test_a_letter_that_is_an_option_itself_is_taken_by_its_text() -> None:
     assert right("A", gold="A", choices=["B", "A"])
     assert not right("B", gold="A", choices=["B", "A"])
+
+
+def test_the_last_line_is_judged() -> None:
+    assert right("not ice, but\nhot fire\n")
+    assert not right("hot fire\nice")
+
+
+def test_letters_count_only_where_the_question_shows_them() -> None:
+    row = {"prompt": "?", "answer": "ice", "verifier": {"kind": "choice", "choices": CHOICES, "letters": False}}
+    assert verify_choice([row, row], ["C", "ice"]) == [False, True]
+
+
+def test_a_right_answer_that_is_no_option_is_named() -> None:
+    with pytest.raises(BadInput, match="none of the choices"):
+        right("ice", gold="water")

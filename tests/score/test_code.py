@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from prism.score.code import verify_code
+from prism.score.code import _pool, verify_code
 
+REQUEST = {"kind": "stdin", "name": "", "inputs": [""], "seconds": 2.0, "memory_bytes": 1 << 29}
 ADD = "def add(a, b):\n    return a + b\n"
 
 
@@ -103,3 +108,71 @@ def test_expected_results_never_reach_the_program() -> None:
         "    return a + b if seen else None\n"
     )
     assert not adds(spy)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys\nprint(int(sys.stdin.readline()) * 2)\nsys.exit(0)",
+        "print(int(input()) * 2)\nexit()",
+        "import sys\nsys.stdout.buffer.write(b'%d' % (int(sys.stdin.buffer.read()) * 2))",
+        "print(int(open(0).read()) * 2)",
+        "if __name__ == '__main__':\n    print(int(input()) * 2)",
+    ],
+)
+def test_the_usual_ways_to_read_print_and_end_are_right(program: str) -> None:
+    assert doubles(program)
+
+
+@pytest.mark.parametrize("program", ["print(int(input()) * 2)\n1 / 0", "print(int(input()) * 2)\nraise SystemExit(3)"])
+def test_a_program_that_ends_in_failure_is_wrong(program: str) -> None:
+    assert not doubles(program)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "right"),
+    [
+        ("None", None, True),
+        ("0.1 + 0.2", 0.3, True),
+        ("(1, 2)", [1, 2], True),
+        ("[True]", [1], False),
+        ("1", True, False),
+        ("float('nan')", 1.0, False),
+        ("object()", None, False),
+    ],
+)
+def test_results_are_compared_as_plain_values(body: str, expected: Any, right: bool) -> None:
+    assert passes(f"def f(x): return {body}", "call", [[[1], expected]], entry_point="f") is right
+
+
+def test_results_dont_depend_on_the_run() -> None:
+    program = "import random\nprint(list({'alpha', 'beta', 'gamma'}), random.random())"
+    outputs = [_pool().ask_all([{**REQUEST, "program": program}], [20.0])[0]["results"] for _ in range(2)]
+    _pool().close()
+    outputs.append(_pool().ask_all([{**REQUEST, "program": program}], [20.0])[0]["results"])
+    assert outputs[0][0] is not None
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_hanging_programs_dont_keep_each_other_waiting() -> None:
+    verifier = {"kind": "code", "test": "call", "cases": [[[1, 2], 3]], "entry_point": "add", "seconds": 0.5}
+    rows = [{"prompt": "?", "answer": "", "verifier": verifier}] * 8
+    programs = [f"{HANGS['sleeps']}# {number}" for number in range(7)] + [ADD]
+    assert verify_code(rows, programs) == [False] * 7 + [True]
+
+
+def test_programs_arent_run_where_limits_cant_be_set() -> None:
+    program = (
+        "from prism.score.code import _pool, verify_code\n"
+        "verify_code([{'verifier': {'kind': 'code', 'test': 'stdin', 'cases': [['', '']]}}], ['pass'])\n"
+    )
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root, who then lacks the right to change user")
+    run = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "programs can't be run with limits here" in run.stderr

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from data_prep.files import read_jsonl
-from prism.score.math import equal, final_answer
+from prism.errors import PrismError
+from prism.score.math import equal, equal_all, final_answer
+from prism.score.workers import WorkerPool
 
+CHILD = Path(__file__).parents[2] / "prism" / "score" / "math_child.py"
 MATH500 = Path(__file__).parents[2].parent / "shared" / "data" / "math500" / "test.jsonl"
 
 
@@ -36,6 +40,8 @@ def test_the_final_answer_is_found(text: str, answer: str) -> None:
         ("\\{1,2\\}", "\\{2,1\\}"),
         ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\frac{\\pi}{2})"),
         ("x^2+x", "x+x^2"),
+        ("x^5-x^4+x^3-x^2", "-x^4+x^5+x^3-x^2"),
+        ("42", "#### 42\nThat is all."),
     ],
 )
 def test_equal_answers_are_right_in_any_form(gold: str, answer: str) -> None:
@@ -54,6 +60,12 @@ def test_equal_answers_are_right_in_any_form(gold: str, answer: str) -> None:
         ("3", "3 or 4"),
         ("3", "3, 4"),
         ("3,5,7", "7,5,3"),
+        ("52_8", "52_9"),
+        ("10\\text{ cm}^2", "10\\text{ cm}^3"),
+        ("2 1/2", "21/2"),
+        ("12", "1 2"),
+        ("(1,200)", "(1200)"),
+        ("3", "3\\text{or}4"),
         ("1", "(" * 50 + "1" + ")" * 50),
         ("1", "1+0" * 400),
     ],
@@ -66,6 +78,18 @@ def test_an_input_that_never_ends_is_wrong_and_the_next_is_judged() -> None:
     assert equal("\\frac{1}{4}", "0.25")
     assert not equal("3", "9^{9^9}")
     assert equal("\\frac{1}{8}", "0.125")
+
+
+def test_many_such_inputs_dont_add_up() -> None:
+    """Each costs its CPU limit and a restart, several run side by side, and a tower of powers isn't tried at all."""
+    pairs = [("3", f"9^{{9^9}}+{number}") for number in range(4)] + [("3", "9^{9^{9^9}}"), ("\\frac{1}{16}", "0.0625")]
+    assert equal_all(pairs) == [False] * 5 + [True]
+
+
+def test_a_missing_math_verify_is_an_error_and_not_a_wrong_answer() -> None:
+    pool = WorkerPool([sys.executable, "-I", "-S", str(CHILD)], {}, remedy="install math-verify")
+    with pytest.raises(PrismError, match=r"doesn't start.*install math-verify"):
+        pool.ask_all([["1", "2"]], [5.0])
 
 
 @pytest.mark.skipif(not MATH500.is_file(), reason="needs ../shared/data")

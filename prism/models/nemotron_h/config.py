@@ -39,6 +39,7 @@ def hf_config(model: ModelConfig, vocab_size: int, end_of_document_id: int) -> d
         "conv_kernel": mamba.conv_kernel,
         "chunk_size": mamba.chunk_size,
         "expand": mamba.inner_size // model.hidden_size,
+        "time_step_min": 0.0,  # transformers clamps the step size to it when it runs without fused kernels
         "use_conv_bias": True,
         "use_bias": False,
         "mlp_bias": False,
