@@ -1,56 +1,78 @@
-# Everything a newcomer needs: `make demo` and `make test` set up what they use and are quick when it is there.
+# `make demo` and `make test` set up all that they use on a machine with Python 3.11 and make; when it is there they
+# start at once.
 #
-# Overrides:  PYTHON=python3.11       which Python makes the environment
-#             TORCH_INDEX=URL         index that torch alone is installed from (a CPU build elsewhere)
-#             WORKERS=2               test processes side by side
+#   PYTHON=/path/to/python3.11   the Python that makes .venv
+#   TORCH_INDEX=URL              package index of torch alone, for example a CPU build
+#   ARGS="--seed 2"              passed on to `prism demo`
+#   PYTEST_WORKERS=2             test processes side by side
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-TORCH_INDEX ?=
-WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-TORCH := torch==2.13.0
+PYTHON ?=
+TORCH_INDEX ?=
+ARGS ?=
+PYTEST_WORKERS ?= 2
 
+# The version of torch has one home, pyproject.toml; what is installed there is stamped with the file's checksum.
+TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+STATE := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+TORCH_STAMP := $(VENV)/.installed-$(subst ==,-,$(TORCH))
+RUN_STAMP := $(VENV)/.installed-run-$(STATE)
+DEV_STAMP := $(VENV)/.installed-dev-$(STATE)
+
+# Without it, idle OpenMP threads spin and slow a second busy process down several times.
 export OMP_WAIT_POLICY := PASSIVE
-export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo demo-hybrid test lint bench clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo demo-hybrid test lint bench clean
 
-setup: $(VENV)/.dev ## Environment with everything, tests and linters included
+help: ## What there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: $(VENV)/.run ## The whole chain on two CPU cores, with a report
-	$(BIN)/prism demo
+setup: $(DEV_STAMP) ## Environment in .venv with everything: engine, data, tests, linters
 
-demo-hybrid: $(VENV)/.run
-	$(BIN)/prism demo --hybrid
+demo: $(RUN_STAMP) ## The whole chain on two CPU cores, from raw text to report
+	$(BIN)/prism demo $(ARGS)
 
-test: $(VENV)/.dev ## The tests: under 20 minutes on two cores
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests
+demo-hybrid: $(RUN_STAMP) ## The same on an attention-Mamba hybrid
+	$(BIN)/prism demo --hybrid $(ARGS)
 
-lint: $(VENV)/.dev ## Format, style, types, layers
+test: $(DEV_STAMP) ## All tests, under 20 minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests
+
+lint: $(DEV_STAMP) ## Format, style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy prism data_prep
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## Every benchmark; results go to benchmarks/results/
+bench: $(DEV_STAMP) ## Every benchmark, peer and ours in one run; writes benchmarks/results/
 	$(BIN)/python benchmarks/_run.py
 
-clean: ## Removes the environment, not the runs
-	rm -rf $(VENV) build *.egg-info
+clean: ## Remove the environment and caches; runs stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-# torch goes first and alone: any looser requirement would bring gigabytes of CUDA wheels.
-$(VENV)/.torch:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"error: Python {v[0]}.{v[1]} found, 3.11 or 3.12 is needed. Remedy: make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV)
+# torch goes first and by itself: a looser requirement elsewhere would bring gigabytes of CUDA libraries.
+$(TORCH_STAMP):
+	@found=; fits() { "$$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }; \
+	for name in $(or $(PYTHON),python3.11 python3.12 python3); do \
+	  if fits "$$name"; then found="$$name"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "error: $(or $(PYTHON),python3.11 python3.12 python3): none of these is Python 3.11 or 3.12. Remedy: install Python 3.11, or name it: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; \
+	fi; \
+	echo "making $(VENV) with $$found"; \
+	"$$found" -m venv $(VENV) || { echo "error: $$found can't make a virtual environment. Remedy: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
-	@touch $@
+	@rm -f $(VENV)/.installed-* && touch $@
 
-$(VENV)/.run: $(VENV)/.torch pyproject.toml
+$(RUN_STAMP): $(TORCH_STAMP)
 	$(BIN)/pip install --quiet -e '.[engine,data]'
-	@touch $@
+	@rm -f $(VENV)/.installed-run-* $(VENV)/.installed-dev-* && touch $@
 
-$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+$(DEV_STAMP): $(TORCH_STAMP)
 	$(BIN)/pip install --quiet -e '.[engine,data,dev]'
-	@touch $(VENV)/.run $@
+	@rm -f $(VENV)/.installed-run-* && touch $(RUN_STAMP) $@

@@ -1,0 +1,78 @@
+"""The paper's recipes say what the paper says, and its models have their published size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prism.pipeline.sizes import parameter_count
+from prism.recipe import load_recipe
+from prism.recipe.compose import FRAGMENTS, RECIPES, packaged
+
+PARAMETERS = {
+    "llama_3_1_8b": 8_030_261_248,
+    "nemotron_h_8b": 8_100_852_736,
+    "mistral_small_24b": 23_572_403_200,
+}
+DOMAINS = {  # percent, sums of Figure 2's columns
+    "math": {"math": 75, "general": 15, "chat": 10},
+    "math_code": {"math": 47.5, "code": 42.5, "general": 5, "chat": 5},
+    "math_code_science": {"math": 37, "code": 40.5, "science": 12.5, "general": 5, "chat": 5},
+}
+PAPER = [name for name in packaged() if "/" in name]
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_every_packaged_recipe_is_valid(name: str) -> None:
+    load_recipe(name)
+
+
+@pytest.mark.parametrize("model", PARAMETERS)
+def test_a_model_has_as_many_parameters_as_published(model: str) -> None:
+    assert parameter_count(load_recipe(f"{model}/math").model) == PARAMETERS[model]
+
+
+@pytest.mark.parametrize("mixture", DOMAINS)
+def test_a_mixture_has_the_papers_share_of_each_domain(mixture: str) -> None:
+    data = load_recipe(f"llama_3_1_8b/{mixture}").data
+    shares: dict[str, float] = {}
+    for source, weight in data.blends[mixture].items():
+        domain = data.sources[source].domain
+        shares[domain] = shares.get(domain, 0) + weight
+    assert shares == pytest.approx(DOMAINS[mixture])
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_a_recipe_of_the_paper_trains_on_26_billion_tokens_of_the_blend_it_is_named_for(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.midtrain.tokens == 25_000 * 128 * 8_192
+    assert recipe.midtrain.blend == name.partition("/")[2]
+    assert recipe.run.name == name.replace("/", "_")
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_source_of_the_paper_has_tokens_hub_and_licence(name: str) -> None:
+    for source, card in load_recipe(name).data.sources.items():
+        assert card.tokens_billion and card.hub and card.licence != "unknown", source
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_global_batch_is_a_multiple_of_what_the_cluster_does_at_once(name: str) -> None:
+    recipe = load_recipe(name)
+    cluster = recipe.cluster
+    replicas = cluster.processes // (cluster.tensor_parallel * cluster.pipeline_parallel)
+    assert recipe.midtrain.global_batch_size % (recipe.midtrain.micro_batch_size * replicas) == 0
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    sorted(path for folder in FRAGMENTS for path in (RECIPES / folder).glob("*.yaml")),
+    ids=lambda path: path.stem,
+)
+def test_every_fragment_is_valid(fragment: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    model = [] if fragment.parent.name == "models" else ["models/llama_3_1_8b.yaml"]
+    recipe.write_text(yaml.safe_dump({"extends": [*model, str(fragment)]}))
+    load_recipe(recipe)
