@@ -32,11 +32,13 @@ from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.tensor_parallel.random import get_cuda_rng_tracker
 from safetensors.torch import load_file, save_file
+from torch.distributed.checkpoint.api import CheckpointException
 
 from data_prep.files import fingerprint, read_json, sync_directory, write_json
 from prism.errors import BadInput
 from prism.megatron.mamba_sharding import join_parts
 from prism.megatron.parallel import is_first_rank
+from prism.megatron.safe_metadata import check_metadata
 
 SCHEMA_VERSION = 1
 _NAME = re.compile(r"step_(\d{8})$")
@@ -150,6 +152,7 @@ def load(checkpoint: Checkpoint, chunk: torch.nn.Module, optimizer: MegatronOpti
     Raises:
         BadInput: the files are damaged or hold another model.
     """
+    check_metadata(checkpoint.path)
     module = unwrap(chunk)
     weights = module.sharded_state_dict()
     tree: dict[str, Any] = {"model": weights}
@@ -157,9 +160,9 @@ def load(checkpoint: Checkpoint, chunk: torch.nn.Module, optimizer: MegatronOpti
         tree["optimizer"] = optimizer.sharded_state_dict(weights, is_loading=True)
     try:
         loaded = dist_checkpointing.load(tree, str(checkpoint.path))
-    except Exception as error:
+    except (Exception, CheckpointException) as error:
         raise BadInput(
-            f"can't be loaded ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})",
+            f"can't be loaded ({_reason(error)})",
             place=str(checkpoint.path),
             remedy="check that the recipe's model is the one that was saved, or go back to an earlier checkpoint",
         ) from error
@@ -169,8 +172,17 @@ def load(checkpoint: Checkpoint, chunk: torch.nn.Module, optimizer: MegatronOpti
         _restore_random_state(checkpoint.path)
 
 
+def _reason(error: BaseException) -> str:
+    """One line of what went wrong; torch wraps it in an exception for all ranks."""
+    if isinstance(error, CheckpointException) and error.failures:
+        error = next(iter(error.failures.values()))[0]
+    text = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {text[0][:200]}"
+
+
 def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> None:
     """Loads a further model that `save` kept under `name`."""
+    check_metadata(checkpoint.path)
     bare = unwrap(module)
     tree = {name: bare.sharded_state_dict(prefix=f"{name}.")}
     loaded = dist_checkpointing.load(tree, str(checkpoint.path))[name]
@@ -186,6 +198,7 @@ def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _saved_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
+    check_metadata(checkpoint.path)
     with _world_of_one():
         metadata = dist_checkpointing.load_tensors_metadata(str(checkpoint.path))
         names = sorted(name for name in metadata if name.startswith(("embedding.", "decoder.", "output_layer.")))

@@ -1,5 +1,8 @@
-"""The report: one HTML page that joins blend, training, evaluation, RL and mechanism; and summary.json."""
+"""The report of a run: one HTML page that opens offline, and summary.json."""
 
-from prism.report.write import write_report
+from prism.report.claims import ClaimResult, evaluate_claims
+from prism.report.page import write_report
+from prism.report.results import Results, load_results
+from prism.report.summary import write_summary
 
-__all__ = ["write_report"]
+__all__ = ["ClaimResult", "Results", "evaluate_claims", "load_results", "write_report", "write_summary"]

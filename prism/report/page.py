@@ -1,157 +1,109 @@
-"""The page: sections in reading order, from claims to seconds."""
+"""Renders the page: results and claims through the template, style and script put inside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
-import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from prism import __version__
-from prism.report import sections
-from prism.report.claims import CheckedClaim
-from prism.report.figures import Figures, NotMeasured
-from prism.report.results import RunResults
+from data_prep.files import write_text
+from prism.report import numbers
+from prism.report.charts.figure import Figure
+from prism.report.claims import ClaimResult, evaluate_claims
+from prism.report.results import Results, load_results
+from prism.report.sections.blends import BlendView, blends
+from prism.report.sections.chain import chain
+from prism.report.sections.evaluation import Evaluation, evaluation
+from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, retention
+from prism.report.sections.overview import Overview, overview
+from prism.report.sections.reinforcement import reinforcement
+from prism.report.sections.representations import least, representations
+from prism.report.sections.samples import PROMPTS_PER_TASK, ShownPrompt, samples
+from prism.report.sections.timing import timing
+from prism.report.sections.training import training
+from prism.report.sections.weights import Weights, weights
+from prism.report.summary import write_summary
 
-_HERE = Path(__file__).parent
+PAPER = "https://arxiv.org/abs/2603.17074"
+FILE_NAME = "report.html"
 
 
 @dataclass(frozen=True)
-class Section:
-    """A part of the page; `body` is HTML that `sections` made and escaped."""
+class Page:
+    """Everything that the template reads."""
 
-    id: str
-    title: str
-    text: str
-    body: Markup
-
-
-_SECTIONS: list[tuple[str, str, str, Callable[[RunResults], str]]] = [
-    (
-        "chain",
-        "The chain",
-        "Each box is a stage and starts from the weights of the one before. The figure is its sampled pass rate on held-out problems.",
-        sections.chain,
-    ),
-    (
-        "blends",
-        "Blends",
-        "What share of the tokens each source gives, how many tokens that is, and how often the source is repeated (epochs).",
-        sections.blends,
-    ),
-    ("training", "Training", "Loss in nats a token; by source, each source has its own level.", sections.training),
-    (
-        "evaluation",
-        "Evaluation",
-        "Before and after every stage, with 95% bootstrap intervals over prompts. Sampled is the mean over samples at the task's temperature; greedy takes the most likely token.",
-        sections.evaluation,
-    ),
-    (
-        "rl",
-        "RL",
-        "Reward and pass rate of the rollouts themselves, response length, divergence from the reference, and how far generator and trainer disagree.",
-        sections.reinforcement,
-    ),
-    ("samples", "Sample responses", "The same held-out problems before and after.", sections.sample_responses),
-    (
-        "weights",
-        "Weights",
-        "How far each part moved (norm of the change over norm of the weights) and which share of it changed by less than a threshold.",
-        sections.weights,
-    ),
-    (
-        "cka",
-        "Representations",
-        "Linear CKA of mean-pooled hidden states, layer by layer: 1 means the same geometry. Bands: 95% over resampled inputs.",
-        sections.representations,
-    ),
-    ("time", "Time", "", sections.time_spent),
-]
+    overview: Overview
+    claims: Sequence[ClaimResult]
+    chain: Markup
+    blends: tuple[BlendView, ...]
+    training: tuple[Figure, ...]
+    evaluation: Evaluation
+    retention: tuple[LikelihoodTask, ...]
+    other_likelihood: tuple[LikelihoodTask, ...]
+    reinforcement: tuple[Figure, ...]
+    samples: tuple[ShownPrompt, ...]
+    prompts_per_task: int
+    weights: Weights
+    representations: tuple[Figure, ...]
+    least_cka: tuple[tuple[str, float], ...]
+    timing: Figure | None
+    recipe_text: str
+    paper: str = PAPER
 
 
-def render_page(results: RunResults, claims: list[CheckedClaim]) -> str:
-    """One self-contained HTML document."""
-    made = (
-        [
-            Section(
-                "claims",
-                "Claims",
-                "Statements of the recipe, checked against this run's own figures.",
-                Markup(sections.claims(claims)),
-            )
-        ]
-        if claims
-        else []
+def write_report(run_directory: Path) -> Path:
+    """Writes report.html and summary.json into the run directory; returns the page's path.
+
+    Raises:
+        BadInput: recipe.yaml is missing, or a file of the run is damaged.
+        RecipeError: a claim can't be read.
+    """
+    results = load_results(run_directory)
+    claims = evaluate_claims(results)
+    write_summary(results, results.seconds(), claims)
+    path = run_directory / FILE_NAME
+    write_text(path, render(results, claims))
+    return path
+
+
+def render(results: Results, claims: Sequence[ClaimResult]) -> str:
+    """The whole page as text, with nothing outside of it."""
+    page = Page(
+        overview=overview(results, claims),
+        claims=claims,
+        chain=chain(results),
+        blends=blends(results),
+        training=training(results),
+        evaluation=evaluation(results),
+        retention=retention(results),
+        other_likelihood=other_likelihood(results),
+        reinforcement=reinforcement(results),
+        samples=samples(results),
+        prompts_per_task=PROMPTS_PER_TASK,
+        weights=weights(results),
+        representations=representations(results),
+        least_cka=least(results),
+        timing=timing(results),
+        recipe_text=results.recipe_text,
     )
-    for identity, title, text, body in _SECTIONS:
-        content = body(results)
-        if content:
-            made.append(Section(identity, title, text, Markup(content)))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string((_HERE / "page.html.j2").read_text())
-    total = sum(results.seconds.values())
-    return template.render(
-        run=results,
-        model=_model(results),
-        minutes=f"{total / 60:.1f} min" if total else "",
-        nodes=len(results.seconds),
-        lead=_lead(claims),
-        notes=_notes(results),
-        sections=made,
-        style=Markup((_HERE / "style.css").read_text()),
-        recipe=yaml.safe_dump(dict(results.recipe), sort_keys=False, allow_unicode=True, width=110),
-        version=__version__,
+    folder = Path(str(files("prism.report") / "template"))
+    style, script = (Markup((folder / name).read_text()) for name in ("page.css", "page.js"))
+    return _environment(folder).get_template("page.html.j2").render(page=page, style=style, script=script)
+
+
+def _environment(folder: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _model(results: RunResults) -> str:
-    model = results.recipe.get("model", {})
-    kind = f"hybrid {model['hybrid_pattern']}" if model.get("hybrid_pattern") else "dense"
-    return f"{kind} model, {model.get('num_layers')} layers of width {model.get('hidden_size')}"
-
-
-def _lead(claims: list[CheckedClaim]) -> str:
-    held = sum(claim.holds is True for claim in claims)
-    failed = [claim.name for claim in claims if claim.holds is False]
-    checked = held + len(failed)
-    if not checked:
-        return "What this run did to its model: blend, training, evaluation, RL, weights and representations."
-    if not failed:
-        return f"All {checked} claims with a threshold hold in this run."
-    return (
-        f"{held} of {checked} claims with a threshold hold in this run; {', '.join(failed)} does not."
-        if len(failed) == 1
-        else (f"{held} of {checked} claims with a threshold hold in this run; {', '.join(failed)} do not.")
-    )
-
-
-def _notes(results: RunResults) -> list[str]:
-    """What a reader must know to read the figures rightly."""
-    notes = []
-    noise = (results.recipe.get("data", {}).get("world") or {}).get("trace_noise")
-    if noise:
-        notes.append(
-            f"The world of this run is made up. In its mid-training data a step of a reasoning trace is wrong with probability "
-            f"{noise:g} and the error is carried on: that stands for distilled traces that nobody verified. Evaluation and RL "
-            "use the truth."
-        )
-    figures = Figures(results)
-    try:
-        sampled, greedy = (
-            figures.pass_rate("rl") - figures.pass_rate("mid"),
-            figures.greedy("rl") - figures.greedy("mid"),
-        )
-    except (NotMeasured, Exception):
-        return notes
-    notes.append(
-        f"What RL gained: sampled, the pass rate changed by {sampled:+.1f} points, greedy by {greedy:+.1f}. "
-        + (
-            "Most of the gain is sampling noise that RL removed, not problems that the model couldn't solve before."
-            if greedy < sampled / 2
-            else "Both gain."
-        )
-    )
-    return notes
+    environment.filters |= {
+        name: getattr(numbers, name) for name in ("decimal", "percent", "signed", "significant", "short", "duration")
+    }
+    return environment

@@ -1,130 +1,159 @@
-"""Everything that a run left on disk, read for the report. Missing parts are empty, not errors."""
+"""Everything a run directory says so far. Parts that were not run are absent."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TypeVar
 
 from prism.errors import BadInput
+from prism.report.reading import read_json, read_json_lines, read_yaml
+from prism.report.shapes import (
+    TRAINING_KINDS,
+    BlendLock,
+    CkaComparison,
+    GradedPrompt,
+    ManifestFile,
+    NodeTime,
+    RecipeFile,
+    RlStep,
+    Sample,
+    TaskResult,
+    TrainingStep,
+    WeightComparison,
+)
 
-Json = Mapping[str, Any]
+Pair = tuple[str, str]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class StageResults:
-    """A stage of the pipeline. `evaluation` maps task to result, `samples` task to lines a prompt."""
+class Stage:
+    """A node of the pipeline with what it left. Empty tuples and mappings: not run, or not that kind of stage."""
 
     name: str
     kind: str
     parent: str | None
-    settings: Json
-    metrics: list[Json] = field(default_factory=list)
-    evaluation: Mapping[str, Json] = field(default_factory=dict)
-    rollouts: list[Json] = field(default_factory=list)
-    difficulty: list[Json] = field(default_factory=list)
+    prompts_from: str | None
+    blend: str | None
+    training: tuple[TrainingStep, ...] = ()
+    rl: tuple[RlStep, ...] = ()
+    tasks: Mapping[str, TaskResult] = field(default_factory=dict)
+    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    kept_prompts: int | None = None
+    graded: tuple[GradedPrompt, ...] = ()
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens it trained on."""
+        return self.training[-1].tokens if self.training else None
+
+    def domains(self) -> tuple[str, ...]:
+        """Domains of its generation tasks, in the order of the tasks."""
+        return tuple(dict.fromkeys(task.domain for task in self.tasks.values() if task.kind == "generate"))
+
+    def mean(self, metric: str, domain: str | None = None) -> float | None:
+        """Mean of a metric, as a fraction, over the generation tasks (of a domain); None where none has it."""
+        values = [
+            task.metrics[metric].value
+            for task in self.tasks.values()
+            if task.kind == "generate" and metric in task.metrics and domain in (None, task.domain)
+        ]
+        return sum(values) / len(values) if values else None
 
 
 @dataclass(frozen=True)
-class RunResults:
-    """A run directory. `weights` and `cka` map (before, after) to the analysis."""
+class Results:
+    """A run. `stages` are in the recipe's order; `recipe_text` is recipe.yaml as it stands."""
 
     directory: Path
-    recipe: Json
-    stages: Mapping[str, StageResults]
-    blends: Mapping[str, Json]
-    weights: Mapping[tuple[str, str], Json]
-    cka: Mapping[tuple[str, str], Json]
-    seconds: Mapping[str, float]
+    recipe: RecipeFile
+    recipe_text: str
+    stages: Mapping[str, Stage]
+    blends: Mapping[str, BlendLock]
+    weights: Mapping[Pair, WeightComparison]
+    cka: Mapping[Pair, CkaComparison]
+    nodes: Mapping[str, NodeTime]
 
-    @property
-    def name(self) -> str:
-        return str(self.recipe.get("run", {}).get("name", self.directory.name))
+    def seconds(self) -> dict[str, float]:
+        """Seconds of every finished node but the report's own."""
+        return {
+            name: node.seconds
+            for name, node in self.nodes.items()
+            if node.seconds is not None and node.kind != "report"
+        }
 
-    @property
-    def seed(self) -> int:
-        return int(self.recipe.get("run", {}).get("seed", 0))
+    def main_chain(self) -> tuple[str, ...]:
+        """The path from the root to the first RL stage (without RL: the first mid-training, or the first stage)."""
+        for kind in ("rl", "extend", "midtrain", "pretrain"):
+            first = next((stage for stage in self.stages.values() if stage.kind == kind), None)
+            if first is not None:
+                return self._path_to(first)
+        return ()
+
+    def _path_to(self, stage: Stage) -> tuple[str, ...]:
+        path = [stage.name]
+        while stage.parent is not None and stage.parent in self.stages and stage.parent not in path:
+            stage = self.stages[stage.parent]
+            path.append(stage.name)
+        return tuple(reversed(path))
 
 
-def load_results(directory: Path) -> RunResults:
-    """Reads a run.
+def load_results(directory: Path) -> Results:
+    """Reads a run directory.
 
     Raises:
-        BadInput: there is no run in the folder, or one of its files is damaged.
+        BadInput: recipe.yaml is missing, or a file is damaged; the file is named.
     """
-    recipe_file = directory / "recipe.yaml"
-    if not recipe_file.is_file():
-        raise BadInput("no run here", place=str(directory), remedy="give the folder of a run, such as runs/miniature")
-    recipe = yaml.safe_load(recipe_file.read_text())
-    stages = {name: _stage(directory, name, node) for name, node in recipe.get("pipeline", {}).items()}
-    return RunResults(
+    recipe_path = directory / "recipe.yaml"
+    read = read_yaml(recipe_path, RecipeFile)
+    if read is None:
+        raise BadInput("the file is missing", place=str(recipe_path), remedy="give the directory of a run")
+    recipe, text = read
+    manifest = read_json(directory / "manifest.json", ManifestFile) or ManifestFile()
+    locks = [read_json(path, BlendLock) for path in sorted((directory / "data/blends").glob("*.lock.json"))]
+    return Results(
         directory=directory,
         recipe=recipe,
-        stages=stages,
-        blends={
-            path.name.removesuffix(".lock.json"): _json(path)
-            for path in sorted((directory / "data" / "blends").glob("*.lock.json"))
-        },
-        weights=_pairs(directory / "analysis" / "weights"),
-        cka=_pairs(directory / "analysis" / "cka"),
-        seconds=_seconds(directory / "manifest.json"),
+        recipe_text=text,
+        stages={name: _stage(directory, recipe, name) for name in recipe.pipeline},
+        blends={lock.blend: lock for lock in locks if lock is not None},
+        weights={(one.before, one.after): one for one in _all(directory / "analysis/weights", WeightComparison)},
+        cka={(one.before, one.after): one for one in _all(directory / "analysis/cka", CkaComparison)},
+        nodes=manifest.nodes,
     )
 
 
-def samples(results: RunResults, stage: str, task: str) -> list[Json]:
-    """The kept samples of a generation task, a line a prompt."""
-    return list(_lines(results.directory / "stages" / stage / "evaluate" / f"{task}.samples.jsonl"))
-
-
-def _stage(directory: Path, name: str, node: Json) -> StageResults:
-    folder = directory / "stages" / name
-    evaluation = {path.stem: _json(path) for path in sorted((folder / "evaluate").glob("*.json"))}
-    return StageResults(
+def _stage(directory: Path, recipe: RecipeFile, name: str) -> Stage:
+    node, folder = recipe.pipeline[name], directory / "stages" / name
+    trains = node.stage in TRAINING_KINDS
+    metrics = folder / "metrics.jsonl"
+    tasks = {task.task: task for task in _all(folder / "evaluate", TaskResult)}
+    order = [task for task in dict.fromkeys([*recipe.evaluate.tasks, *sorted(tasks)]) if task in tasks]
+    samples = {task: read_json_lines(folder / "evaluate" / f"{task}.samples.jsonl", Sample) for task in order}
+    return Stage(
         name=name,
-        kind=node["stage"],
-        parent=node.get("from"),
-        settings=node.get("with", {}),
-        metrics=list(_lines(folder / "metrics.jsonl")),
-        evaluation=evaluation,
-        rollouts=list(_lines(folder / "samples.jsonl")),
-        difficulty=list(_lines(folder / "difficulty.jsonl")),
+        kind=node.stage,
+        parent=node.parent,
+        prompts_from=node.prompts_from,
+        blend=node.settings.get("blend", recipe.midtrain.get("blend")) if trains else None,
+        training=(read_json_lines(metrics, TrainingStep) or ()) if trains else (),
+        rl=(read_json_lines(metrics, RlStep) or ()) if node.stage == "rl" else (),
+        tasks={task: tasks[task] for task in order},
+        samples={task: rows for task, rows in samples.items() if rows},
+        kept_prompts=_count_lines(folder / "prompts.jsonl"),
+        graded=read_json_lines(folder / "difficulty.jsonl", GradedPrompt) or (),
     )
 
 
-def _pairs(folder: Path) -> dict[tuple[str, str], Json]:
-    found = (_json(path) for path in sorted(folder.glob("*.json")))
-    return {(analysis["before"], analysis["after"]): analysis for analysis in found}
+def _all(folder: Path, shape: type[_T]) -> list[_T]:
+    found = [read_json(path, shape) for path in sorted(folder.glob("*.json"))]
+    return [one for one in found if one is not None]
 
 
-def _seconds(manifest: Path) -> dict[str, float]:
-    if not manifest.is_file():
-        return {}
-    nodes = _json(manifest).get("nodes", {})
-    return {name: float(node["seconds"]) for name, node in nodes.items() if node.get("seconds")}
-
-
-def _json(path: Path) -> Json:
-    try:
-        value: Json = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise BadInput(f"not valid JSON ({error.msg})", place=str(path), remedy="remove it and run again") from None
-    return value
-
-
-def _lines(path: Path) -> Iterator[Json]:
-    """Rows of a JSON-lines file; none where it is missing. A last line still being written is left out."""
+def _count_lines(path: Path) -> int | None:
     if not path.is_file():
-        return
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise BadInput(
-                    "not valid JSON", place=f"{path}:{number}", remedy="remove the stage's folder and run it again"
-                ) from None
+        return None
+    with path.open("rb") as handle:
+        return sum(1 for line in handle if line.strip())

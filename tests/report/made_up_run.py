@@ -187,6 +187,19 @@ def write_samples(run: Path, stage: str, domain: str, rate: float, prompts: int 
     write_jsonl(run / f"stages/{stage}/evaluate/miniature_{domain}.samples.jsonl", rows)
 
 
+def write_difficulty(run: Path, stage: str) -> None:
+    """Eight responses to each of 100 prompts a domain; those solved 1 to 7 times are kept."""
+    noise = random.Random(f"{stage}/difficulty")
+    rows = [
+        {"prompt": f"Q {domain} {number} ?", "domain": domain, "samples": 8, "correct": right}
+        for domain, rate in zip(DOMAINS, RATES["mid"], strict=True)
+        for number in range(100)
+        for right in [sum(noise.random() < rate for _ in range(8))]
+    ]
+    write_jsonl(run / f"stages/{stage}/difficulty.jsonl", rows)
+    write_jsonl(run / f"stages/{stage}/prompts.jsonl", [row for row in rows if 0 < row["correct"] < 8])
+
+
 def write_manifest(run: Path, seconds: Mapping[str, float]) -> None:
     def kind(name: str) -> str:
         return {"evaluate": "evaluate", "analyze": "analyze", "data": "data"}.get(name.partition(":")[0], "stage")
@@ -222,7 +235,7 @@ def write_miniature(run: Path, steps: int = 200, rl_steps: int = 30) -> None:
             write_training(run, stage, list(blend), steps, start, end)
             seconds[stage] = 44.0 + len(stage)
         elif node["stage"] == "difficulty":
-            write_jsonl(run / f"stages/{stage}/prompts.jsonl", [{"prompt": "Q"}] * 611)
+            write_difficulty(run, stage)
             seconds[stage] = 21.4
             continue
         else:

@@ -1,0 +1,1 @@
+"""Hand-made SVG charts that need no script."""

@@ -1,0 +1,95 @@
+"""Reads the files of a run directory: a missing file is None, a damaged one an error that names it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from prism.errors import BadInput
+
+SCHEMA_VERSION = 1
+_T = TypeVar("_T")
+
+
+def read_json(path: Path, shape: type[_T]) -> _T | None:
+    """The file's content as `shape`; None where there is no file.
+
+    Raises:
+        BadInput: the file isn't JSON, lacks a key, holds a value of the wrong type, or another release wrote it.
+    """
+    if not path.is_file():
+        return None
+    return _as(shape, _parse(path.read_text(), str(path), path), path)
+
+
+def read_json_lines(path: Path, shape: type[_T]) -> tuple[_T, ...] | None:
+    """One `shape` a line; None where there is no file. A last line without its line break is still being written.
+
+    Raises:
+        BadInput: a line isn't JSON or isn't a `shape`.
+    """
+    if not path.is_file():
+        return None
+    adapter = TypeAdapter(shape)
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
+        if not line.strip() or not line.endswith("\n"):
+            continue
+        place = f"{path}:{number}"
+        rows.append(_validated(adapter, _parse(line, place, path), place, path))
+    return tuple(rows)
+
+
+def read_yaml(path: Path, shape: type[_T]) -> tuple[_T, str] | None:
+    """The file's content as `shape`, and its text; None where there is no file.
+
+    Raises:
+        BadInput: the file isn't YAML, or another release wrote it.
+    """
+    if not path.is_file():
+        return None
+    text = path.read_text()
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadInput(f"not valid YAML ({_first_line(error)})", place=str(path), remedy=_remedy(path)) from None
+    return _as(shape, values, path), text
+
+
+def _parse(text: str, place: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"not valid JSON ({error})", place=place, remedy=_remedy(path)) from None
+
+
+def _as(shape: type[_T], values: Any, path: Path) -> _T:
+    version = values.get("schema_version", SCHEMA_VERSION) if isinstance(values, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise BadInput(
+            f"schema_version {version}, this release reads {SCHEMA_VERSION}",
+            place=str(path),
+            remedy="use the release of prism-megatron that wrote it",
+        )
+    return _validated(TypeAdapter(shape), values, str(path), path)
+
+
+def _validated(adapter: TypeAdapter[_T], values: Any, place: str, path: Path) -> _T:
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise BadInput(f"{key}: {problem['msg'].lower()}", place=place, remedy=_remedy(path)) from None
+
+
+def _remedy(path: Path) -> str:
+    return f"restore {path.name}, or delete it and run its stage again"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

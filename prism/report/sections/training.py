@@ -1,0 +1,80 @@
+"""Loss, learning rate and grad norm of the stages that train on text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prism.report.charts.downsample import Point, running_mean
+from prism.report.charts.figure import Figure
+from prism.report.charts.lines import Axis, Series, line_chart
+from prism.report.results import Results, Stage
+from prism.report.sections.palette import colours, in_order
+from prism.report.shapes import TrainingStep
+
+_WINDOW_SHARE = 40
+
+
+def training(results: Results) -> tuple[Figure, ...]:
+    """Overall curves first, then one chart of losses by source for every stage."""
+    stages = {name: stage for name, stage in results.stages.items() if stage.training}
+    order = in_order(stages, results.main_chain())
+    steps = Axis("step", low=0, whole=True)
+    tint = {name: index for index, name in enumerate(order)}
+    overall = [series for name in order for series in smooth(name, _points(stages[name], lambda s: s.loss), tint[name])]
+    figures = [
+        line_chart("Loss, overall", overall, steps, Axis("nats a token"), note=f"{_windows(stages)} Faint: every step.")
+    ]
+    sources = [source for stage in stages.values() for source in _sources(stage)]
+    by_source = colours(in_order(sources, results.recipe.data.sources))
+    for name in order:
+        series = [
+            one
+            for source in in_order(_sources(stages[name]), by_source)
+            for one in smooth(source, _source_points(stages[name], source), by_source[source], faint=False)
+        ]
+        heading = f"Loss by source: {name}"
+        figures.append(line_chart(heading, series, steps, Axis("nats a token"), note="Running means."))
+    single: Sequence[tuple[str, str, Callable[[TrainingStep], float | None], bool]] = (
+        ("Learning rate", "learning rate", lambda step: step.learning_rate, False),
+        ("Grad norm", "grad norm before clipping", lambda step: step.grad_norm, True),
+        ("Throughput", "tokens per second", lambda step: step.timing.tokens_per_second, True),
+        ("MFU", "share of the device's peak, %", lambda step: step.timing.mfu and 100 * step.timing.mfu, True),
+    )
+    for heading, label, read, smoothed in single:
+        series = [
+            one
+            for name in order
+            for one in (
+                smooth(name, _points(stages[name], read), tint[name], faint=False)
+                if smoothed
+                else [Series(name, _points(stages[name], read), tint[name])]
+            )
+        ]
+        figures.append(line_chart(heading, series, steps, Axis(label, low=0)))
+    return tuple(figure for figure in figures if figure is not None)
+
+
+def smooth(name: str, points: Sequence[Point], colour: int, *, faint: bool = True) -> list[Series]:
+    """A running mean over a fortieth of the points; with `faint` the points themselves below it."""
+    window = max(1, len(points) // _WINDOW_SHARE)
+    if window == 1:
+        return [Series(name, points, colour)]
+    mean = Series(name, running_mean(points, window), colour)
+    return [Series(name, points, colour, faint=True), mean] if faint else [mean]
+
+
+def _points(stage: Stage, read: Callable[[TrainingStep], float | None]) -> list[Point]:
+    return [(float(step.step), value) for step in stage.training if (value := read(step)) is not None]
+
+
+def _sources(stage: Stage) -> list[str]:
+    return list(dict.fromkeys(source for step in stage.training for source in step.loss_by_source))
+
+
+def _source_points(stage: Stage, source: str) -> list[Point]:
+    return [(float(step.step), step.loss_by_source[source]) for step in stage.training if source in step.loss_by_source]
+
+
+def _windows(stages: dict[str, Stage]) -> str:
+    longest = max((len(stage.training) for stage in stages.values()), default=0)
+    return f"Running mean over up to {max(1, longest // _WINDOW_SHARE)} steps."

@@ -1,0 +1,252 @@
+"""What the files of a run directory hold, as far as the report shows it. Keys that aren't named here are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+TRAINING_KINDS = ("pretrain", "midtrain", "extend")
+
+
+@dataclass(frozen=True)
+class RunSection:
+    name: str = "run"
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    domain: str = "general"
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """`world` is null for a run on real data."""
+
+    world: Mapping[str, Any] | None = None
+    sources: Mapping[str, Source] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EvaluateSection:
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage of the pipeline, before it ran."""
+
+    stage: str
+    parent: str | None = Field(None, alias="from")
+    prompts_from: str | None = None
+    settings: Mapping[str, Any] = Field(default_factory=dict, alias="with")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about the run's figures; at most one of the four bounds is set."""
+
+    claim: str
+    value: str
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    also: str | None = None
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """recipe.yaml, resolved."""
+
+    run: RunSection = Field(default_factory=RunSection)
+    model: Mapping[str, Any] = Field(default_factory=dict)
+    data: DataSection = Field(default_factory=DataSection)
+    midtrain: Mapping[str, Any] = Field(default_factory=dict)
+    evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
+    pipeline: Mapping[str, Node] = Field(default_factory=dict)
+    claims: Mapping[str, Claim] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeTime:
+    """An entry of manifest.json's nodes. `seconds` is None while it hasn't finished."""
+
+    kind: str
+    seconds: float | None = None
+    finished: str | None = None
+    code_version: str | None = None
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    nodes: Mapping[str, NodeTime] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BlendSource:
+    """`tokens` is what the source holds."""
+
+    name: str
+    weight_percent: float
+    tokens: int
+    domain: str = "general"
+
+
+@dataclass(frozen=True)
+class BlendLock:
+    blend: str
+    budget_tokens: int
+    sources: tuple[BlendSource, ...]
+
+
+@dataclass(frozen=True)
+class TrainingTiming:
+    tokens_per_second: float | None = None
+    mfu: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """A line of a training stage's metrics.jsonl. Losses in nats a token."""
+
+    step: int
+    tokens: int
+    loss: float
+    loss_by_source: Mapping[str, float] = Field(default_factory=dict)
+    grad_norm: float | None = None
+    learning_rate: float | None = None
+    timing: TrainingTiming = Field(default_factory=TrainingTiming)
+
+
+@dataclass(frozen=True)
+class RlStep:
+    """A line of an RL stage's metrics.jsonl. Rates are fractions."""
+
+    step: int
+    reward: float
+    pass_rate: float
+    response_length: float
+    pass_rate_by_domain: Mapping[str, float] = Field(default_factory=dict)
+    format_rate: float | None = None
+    stop_rate: float | None = None
+    kl: float | None = None
+    grad_norm: float | None = None
+    learning_rate: float | None = None
+    live_groups: float | None = None
+    mismatch: float | None = None
+
+
+@dataclass(frozen=True)
+class GradedPrompt:
+    """A line of a difficulty stage's difficulty.jsonl: so many of its sampled responses were right."""
+
+    domain: str
+    correct: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context."""
+
+    task: str
+    kind: Literal["generate", "choice", "bits_per_byte"]
+    domain: str
+    prompts: int
+    metrics: Mapping[str, Estimate]
+    version: int | str = 1
+    skipped_too_long: int = 0
+    description: str = ""
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response and what its verifier said."""
+
+    text: str
+    correct: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A line of evaluate/<task>.samples.jsonl."""
+
+    id: str | int
+    prompt: str
+    answer: Any
+    responses: tuple[Answer, ...] = ()
+    greedy: Answer | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """How far weights moved. `unchanged_percent`: threshold in percent -> percent of elements."""
+
+    relative_l2: float | None
+    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TensorChange:
+    name: str
+    component: str
+    sub_component: str
+    layer: int | None
+    elements: int
+    relative_l2: float | None
+    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WeightComparison:
+    """analysis/weights/<before>__<after>.json."""
+
+    before: str
+    after: str
+    total: Change
+    by_component: Mapping[str, Change] = Field(default_factory=dict)
+    by_sub_component: Mapping[str, Change] = Field(default_factory=dict)
+    tensors: tuple[TensorChange, ...] = ()
+    dtype: str = ""
+
+
+@dataclass(frozen=True)
+class LayerCka:
+    layer: int
+    cka: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CkaInputs:
+    """CKA by layer on one set of inputs."""
+
+    name: str
+    layers: tuple[LayerCka, ...]
+
+
+@dataclass(frozen=True)
+class CkaComparison:
+    """analysis/cka/<before>__<after>.json."""
+
+    before: str
+    after: str
+    inputs: tuple[CkaInputs, ...] = ()
+    minimum: float | None = None

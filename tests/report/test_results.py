@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from prism.errors import BadInput
+from prism.report import load_results
+from tests.report import made_up_run
+
+
+def recipe_only(run: Path) -> Path:
+    pipeline = {"base": {"stage": "pretrain"}, "mid": {"stage": "midtrain", "from": "base"}}
+    made_up_run.write_recipe(run, {"run": {"name": "half", "seed": 7}, "pipeline": pipeline})
+    return run
+
+
+def test_parts_that_were_not_run_are_absent(tmp_path: Path) -> None:
+    results = load_results(recipe_only(tmp_path))
+    assert list(results.stages) == ["base", "mid"]
+    assert results.stages["mid"].training == ()
+    assert not (results.weights or results.cka or results.blends or results.seconds())
+
+
+def test_the_main_chain_leads_to_the_first_rl_stage(miniature_run: Path) -> None:
+    assert load_results(miniature_run).main_chain() == ("base", "mid", "rl")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "manifest.json",
+        "stages/mid/metrics.jsonl",
+        "stages/mid/evaluate/miniature_math.json",
+        "analysis/weights/base__mid.json",
+        "analysis/cka/base__mid.json",
+        "data/blends/base.lock.json",
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, path: str) -> None:
+    damaged = recipe_only(tmp_path) / path
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_text('{"schema_version": 1, "task": \n')
+    with pytest.raises(BadInput, match=str(damaged)) as error:
+        load_results(tmp_path)
+    assert error.value.exit_code == 4
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    recipe_only(tmp_path)
+    file = tmp_path / "stages/mid/metrics.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"step": 1, "tokens": 1024, "loss": 2.0}\n{"step": 2, "tokens": 2048}\n')
+    with pytest.raises(BadInput, match=r"metrics\.jsonl:2: loss: field required"):
+        load_results(tmp_path)
+
+
+def test_a_line_that_is_still_being_written_is_left_out(tmp_path: Path) -> None:
+    recipe_only(tmp_path)
+    file = tmp_path / "stages/mid/metrics.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"step": 1, "tokens": 1024, "loss": 2.0}\n{"step": 2, "tok')
+    assert len(load_results(tmp_path).stages["mid"].training) == 1
+
+
+def test_another_releases_file_is_refused(tmp_path: Path) -> None:
+    recipe_only(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_version": 9, "nodes": {}}')
+    with pytest.raises(BadInput, match="schema_version 9, this release reads 1"):
+        load_results(tmp_path)
+
+
+def test_a_directory_without_recipe_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"recipe\.yaml: the file is missing"):
+        load_results(tmp_path)
