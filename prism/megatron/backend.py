@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,9 @@ from prism.errors import UsageError
 log = logging.getLogger("prism.megatron")
 
 ENVIRONMENT_KEY = "PRISM_BACKEND"
+
+_ABSENT = ".*(Apex is not installed|Apex are not installed|cuda_graph_scope|tp_group is None)"
+"""megatron-core's warnings of what a CPU never has; `prism doctor` shows the choices instead."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def install() -> Backend:
     """Prepares this process for megatron-core; must run before megatron.core is imported."""
     chosen = backend()
     if chosen.name == "cpu":
+        warnings.filterwarnings("ignore", message=_ABSENT)
         from prism.megatron import cpu
 
         cpu.stand_in_for_cuda()
