@@ -148,7 +148,10 @@ def test_an_error_nobody_expected_is_one_line_with_its_type_and_the_way_to_see_m
 
 
 def test_an_interrupt_leaves_with_130() -> None:
-    body = "import os, signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT); time.sleep(10)"
+    body = (
+        "import os, signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "os.kill(os.getpid(), signal.SIGINT); time.sleep(10)"
+    )
     assert prism("fail", code=COMMAND.format(body=body)).returncode == 130
 
 
