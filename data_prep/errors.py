@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class DataError(Exception):
-    """Bad input data. `exit_code` is what a command line leaves with."""
+class UserError(Exception):
+    """An error for the user. `exit_code` is what a command line leaves with."""
 
-    exit_code: ClassVar[int] = 4
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, place: str | None = None, remedy: str | None = None) -> None:
         self.message = message
@@ -16,6 +16,12 @@ class DataError(Exception):
         self.remedy = remedy
         text = f"{place}: {message}" if place else message
         super().__init__(f"{text.rstrip('.')}. Remedy: {remedy}" if remedy else text)
+
+
+class DataError(UserError):
+    """Bad input data: missing, damaged, or not what it claims to be."""
+
+    exit_code = 4
 
 
 class UsageError(DataError):

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from data_prep.errors import UserError
 
 
-class PrismError(Exception):
-    """An error for the user. `exit_code` is what the command line leaves with."""
-
-    exit_code: ClassVar[int] = 1
-
-    def __init__(self, message: str, *, place: str | None = None, remedy: str | None = None) -> None:
-        self.message = message
-        self.place = place
-        self.remedy = remedy
-        text = f"{place}: {message}" if place else message
-        super().__init__(f"{text.rstrip('.')}. Remedy: {remedy}" if remedy else text)
+class PrismError(UserError):
+    """An error of this package; `message`, `place` and `remedy` make its one line."""
 
 
 class UsageError(PrismError):
