@@ -25,7 +25,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     from data_prep.blend_plan import check_epochs
     from prism.pipeline.budgets import blend_budgets, forecast
     from prism.pipeline.sizes import parameter_count, state_bytes
-    from prism.recipe import load_recipe
+    from prism.recipe import TRAINING_KINDS, load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
     console = Console()
@@ -39,7 +39,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
         table.add_column(title, justify="right")
     for name, node in loaded.pipeline.items():
         cells = [name, node.stage, node.parent or "-"]
-        if node.stage in ("pretrain", "midtrain", "extend"):
+        if node.stage in TRAINING_KINDS:
             config = loaded.training_config(name)
             memory = state_bytes(parameters, config.precision) / shards
             cells += [

@@ -42,7 +42,7 @@ def run_merge(recipe: Recipe, stage: str) -> None:
             f"stage {parent} has no base to merge with", place=f"pipeline.{stage}.with.base", remedy="name a stage"
         )
     folder = recipe.stage_directory(stage)
-    layout = layout_of(recipe.cluster)
+    layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         models = []

@@ -5,9 +5,7 @@ from __future__ import annotations
 from data_prep.blend_plan import BlendPlan, plan_blend
 from data_prep.errors import DataError
 from data_prep.files import read_json
-from prism.recipe import Recipe
-
-TRAINING_KINDS = ("pretrain", "midtrain", "extend")
+from prism.recipe import TRAINING_KINDS, Recipe
 
 
 def blend_budgets(recipe: Recipe) -> dict[str, int]:

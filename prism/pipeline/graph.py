@@ -21,8 +21,7 @@ from typing import Any
 
 from prism.errors import UsageError
 from prism.pipeline import sections
-from prism.pipeline.budgets import TRAINING_KINDS
-from prism.recipe import Recipe
+from prism.recipe import TRAINING_KINDS, Recipe
 
 TOKENIZER = "data/tokenizer.json"
 WORLD = "data/world"

@@ -73,7 +73,9 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
         display = open_display()
         work = RunWork(graph, manifest, _launcher(recipe), display)
         try:
-            outcome = run_tasks(_tasks(graph), work, _workers(recipe))
+            tasks = _tasks(recipe, graph)
+            workers = max(recipe.run.workers, *(task.slots for task in tasks))
+            outcome = run_tasks(tasks, work, workers)
             work.tell_skipped()
         finally:
             display.close()
@@ -88,19 +90,21 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
     )
 
 
-def _tasks(graph: dict[str, Node]) -> list[Task]:
+def _tasks(recipe: Recipe, graph: dict[str, Node]) -> list[Task]:
     needs = {name: node.needs for name, node in graph.items()}
     priority = critical_path(needs, lambda name: _COST.get(graph[name].kind, 1.0))
-    return [Task(name, node.needs, priority[name]) for name, node in graph.items()]
+    return [Task(name, node.needs, priority[name], _processes(recipe, node)) for name, node in graph.items()]
 
 
-def _workers(recipe: Recipe) -> int:
-    """Stages that span several processes run one at a time: they share the devices."""
-    return 1 if recipe.cluster.processes > 1 else recipe.run.workers
+def _processes(recipe: Recipe, node: Node) -> int:
+    """How many processes a node is spread over. Data and report need only one."""
+    if node.kind in _LONE_KINDS:
+        return 1
+    return (recipe.cluster_config(node.name) if node.name in recipe.pipeline else recipe.cluster).processes
 
 
 def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
-    """One process is forked from a warm server; several are started by torchrun. Data and report need only one.
+    """One process is forked from a warm server; several are started by torchrun.
 
     A process that wants several threads is started afresh too: OpenMP's threads don't work after a fork.
     """
@@ -110,9 +114,14 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
         "TOKENIZERS_PARALLELISM": "false",
     }
     alone = ForkserverLauncher(run_node, preload=["prism.pipeline.preload"], environment=environment)
-    spread = TorchrunLauncher("prism.pipeline.node", recipe.cluster.processes, environment=environment)
-    distributed = recipe.cluster.processes > 1 or recipe.run.threads > 1
-    return lambda node: spread if distributed and node.kind not in _LONE_KINDS else alone
+
+    def launcher(node: Node) -> Launcher:
+        processes = _processes(recipe, node)
+        if node.kind in _LONE_KINDS or (processes == 1 and recipe.run.threads == 1):
+            return alone
+        return TorchrunLauncher("prism.pipeline.node", processes, environment=environment)
+
+    return launcher
 
 
 @contextmanager

@@ -14,11 +14,15 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Task:
-    """A task is ready when all of `needs` are done; of the ready ones the highest priority starts first."""
+    """A task is ready when all of `needs` are done; of the ready ones the highest priority starts first.
+
+    `slots`: how many of the workers it takes while it runs.
+    """
 
     name: str
     needs: tuple[str, ...] = ()
     priority: float = 0.0
+    slots: int = 1
 
 
 class Work(Protocol):
@@ -51,29 +55,35 @@ class Outcome:
 class _Running:
     worker: Worker
     began: float
+    slots: int
 
 
 def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
-    """Runs every task, at most `workers` at once. After a failure nothing new starts; what runs may end.
+    """Runs every task, at most `workers` slots at once. After a failure nothing new starts; what runs may end.
+
+    A ready task that needs more slots than are free waits, and those of lower priority wait behind it.
 
     An exception (Ctrl-C, or one that `work` raises) stops what runs before it goes on its way.
 
     Raises:
-        ValueError: a task needs one that doesn't exist, or the tasks need each other in a circle.
+        ValueError: a task needs one that doesn't exist, or more slots than there are workers, or the tasks need
+            each other in a circle.
     """
-    waiting = {task.name: task for task in _checked(tasks)}
+    waiting = {task.name: task for task in _checked(tasks, workers)}
     running: dict[str, _Running] = {}
     done: set[str] = set()
     failed: dict[str, int] = {}
     try:
         while running or (waiting and not failed):
-            while not failed and len(running) < workers and (task := _next(waiting, done)) is not None:
+            while not failed and (task := _next(waiting, done)) is not None:
+                if task.slots > workers - sum(entry.slots for entry in running.values()):
+                    break
                 del waiting[task.name]
                 worker = work.begin(task.name)
                 if worker is None:
                     done.add(task.name)
                 else:
-                    running[task.name] = _Running(worker, time.monotonic())
+                    running[task.name] = _Running(worker, time.monotonic(), task.slots)
             for name, code, seconds in _ended(running):
                 code = work.end(name, code, seconds)
                 if code == 0:
@@ -122,9 +132,11 @@ def _ended(running: dict[str, _Running]) -> list[tuple[str, int, float]]:
     return ended
 
 
-def _checked(tasks: Sequence[Task]) -> Sequence[Task]:
+def _checked(tasks: Sequence[Task], workers: int) -> Sequence[Task]:
     names = {task.name for task in tasks}
     for task in tasks:
+        if task.slots > workers:
+            raise ValueError(f"task {task.name} takes {task.slots} slots of {workers}")
         missing = [need for need in task.needs if need not in names]
         if missing:
             raise ValueError(f"task {task.name} needs {', '.join(missing)}, which isn't among the tasks")

@@ -2,7 +2,7 @@
 
 from data_prep.schema import DataConfig
 from prism.recipe.load import RecipeErrors, load_recipe
-from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
+from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
 from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig
 from prism.recipe.schema.rl import PromptSetConfig, RlConfig
 from prism.recipe.schema.stages import (
@@ -17,6 +17,7 @@ from prism.recipe.schema.training import MidtrainConfig, OptimizerConfig, Schedu
 
 __all__ = [
     "CHECKPOINT_KINDS",
+    "TRAINING_KINDS",
     "AnalyzeConfig",
     "ClaimConfig",
     "ClusterConfig",

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from prism.recipe.fields import fields_at
-from prism.recipe.recipe import CHECKPOINT_KINDS, Recipe
+from prism.recipe.cluster_checks import cluster_findings
+from prism.recipe.findings import Finding, invalid, nearest
+from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.rl import RlConfig
 from prism.recipe.schema.stages import MergeConfig
 from prism.recipe.schema.training import MidtrainConfig
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong in a composed recipe. `path` is the key, as a tuple of names."""
-
-    path: tuple[str, ...]
-    message: str
-    remedy: str
-
 
 _SETTINGS: dict[str, type[Section]] = {"rl": RlConfig, "difficulty": RlConfig, "merge": MergeConfig}
 _NEEDS_PARENT = ("midtrain", "merge", "extend", "difficulty", "rl")
@@ -35,7 +24,7 @@ def findings(recipe: Recipe) -> Iterator[Finding]:
     """Every disagreement between sections, first those of the data, then model, cluster, pipeline, claims."""
     yield from _data(recipe)
     yield from _model(recipe)
-    yield from _cluster(recipe)
+    yield from cluster_findings(recipe)
     yield from _pipeline(recipe)
     yield from _analysis(recipe)
     yield from _claims(recipe)
@@ -71,18 +60,12 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
-
-
 def _data(recipe: Recipe) -> Iterator[Finding]:
     for name, weights in recipe.data.blends.items():
         path = ("data", "blends", name)
         for source in weights:
             if source not in recipe.data.sources:
-                yield Finding((*path, source), f"unknown source {source}", _nearest(source, recipe.data.sources))
+                yield Finding((*path, source), f"unknown source {source}", nearest(source, recipe.data.sources))
         total = sum(weights.values())
         if abs(total - 100) > 1e-6:
             yield Finding(path, f"weights sum to {total:g} percent, not 100", "make them sum to 100")
@@ -92,7 +75,7 @@ def _data(recipe: Recipe) -> Iterator[Finding]:
     for source in recipe.data.tokenizer.train_on:
         if source not in recipe.data.sources:
             yield Finding(
-                ("data", "tokenizer", "train_on"), f"unknown source {source}", _nearest(source, recipe.data.sources)
+                ("data", "tokenizer", "train_on"), f"unknown source {source}", nearest(source, recipe.data.sources)
             )
 
 
@@ -134,58 +117,6 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
         )
 
 
-def _cluster(recipe: Recipe) -> Iterator[Finding]:
-    model, cluster = recipe.model, recipe.cluster
-    tensor, path = cluster.tensor_parallel, ("cluster", "tensor_parallel")
-    counts = {
-        "query heads": model.num_attention_heads,
-        "key-value heads": model.num_query_groups or model.num_attention_heads,
-    }
-    if model.mamba is not None:
-        counts["Mamba heads"] = model.mamba.inner_size // model.mamba.head_dim
-        if model.mamba.num_groups > 1:  # a single group is replicated
-            counts["Mamba groups"] = model.mamba.num_groups
-    for what, count in counts.items():
-        if count % tensor:
-            fits = [size for size in range(1, count + 1) if all(n % size == 0 for n in counts.values())]
-            nearest = min(fits, key=lambda size: (abs(size - tensor), size))
-            yield Finding(
-                path, f"tensor_parallel {tensor} doesn't divide {count} {what}", f"nearest that does: {nearest}"
-            )
-            break
-    if model.num_layers % cluster.pipeline_parallel:
-        fits = [size for size in range(1, model.num_layers + 1) if model.num_layers % size == 0]
-        nearest = min(fits, key=lambda size: (abs(size - cluster.pipeline_parallel), size))
-        yield Finding(
-            ("cluster", "pipeline_parallel"),
-            f"pipeline_parallel {cluster.pipeline_parallel} doesn't divide {model.num_layers} layers",
-            f"nearest that does: {nearest}",
-        )
-    size = tensor * cluster.pipeline_parallel * cluster.context_parallel
-    if cluster.processes % size:
-        yield Finding(
-            ("cluster", "processes"),
-            f"{cluster.processes} processes aren't a multiple of TP x PP x CP = {size}",
-            f"use a multiple of {size}",
-        )
-        return
-    replicas = cluster.processes // size
-    training = [name for name, node in recipe.pipeline.items() if node.stage in ("pretrain", "midtrain", "extend")]
-    for name in training:
-        try:
-            config = recipe.training_config(name)
-        except ValidationError:
-            continue
-        step = config.micro_batch_size * replicas
-        if config.global_batch_size % step:
-            yield Finding(
-                ("pipeline", name),
-                f"global_batch_size {config.global_batch_size} isn't a multiple of "
-                f"micro_batch_size x data parallel = {step}",
-                f"use a multiple of {step}",
-            )
-
-
 def _pipeline(recipe: Recipe) -> Iterator[Finding]:
     for name, node in recipe.pipeline.items():
         path = ("pipeline", name)
@@ -193,7 +124,7 @@ def _pipeline(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(path, f"a {node.stage} stage needs `from`", "name the stage it starts from")
         for key, other in (("from", node.parent), ("prompts_from", node.prompts_from)):
             if other is not None and other not in recipe.pipeline:
-                yield Finding((*path, key), f"unknown stage {other}", _nearest(other, recipe.pipeline))
+                yield Finding((*path, key), f"unknown stage {other}", nearest(other, recipe.pipeline))
         if node.parent in recipe.pipeline and recipe.pipeline[node.parent].stage not in CHECKPOINT_KINDS:
             yield Finding((*path, "from"), f"{node.parent} leaves no checkpoint", "start from another stage")
         source = recipe.pipeline.get(node.prompts_from or "")
@@ -212,22 +143,11 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     try:
         config = readers.get(node.stage, recipe.training_config)(name)
     except ValidationError as error:
-        for problem in error.errors():
-            keys = tuple(str(part) for part in problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                known = fields_at(_SETTINGS.get(node.stage, MidtrainConfig), keys[:-1])
-                yield Finding((*path, *keys), f"{'.'.join(keys)}: unknown key", _nearest(keys[-1], sorted(known)))
-            else:
-                yield Finding(
-                    (*path, *keys), f"{'.'.join(keys)}: {problem['msg'].lower()}", "see `prism recipes schema`"
-                )
+        yield from invalid(error, _SETTINGS.get(node.stage, MidtrainConfig), path)
         return
-    if node.stage in ("pretrain", "midtrain", "extend") and config.blend not in recipe.data.blends:
-        yield Finding((*path, "blend"), f"unknown blend {config.blend}", _nearest(config.blend, recipe.data.blends))
-    if (
-        node.stage in ("pretrain", "midtrain", "extend")
-        and config.sequence_length > recipe.model.max_position_embeddings
-    ):
+    if node.stage in TRAINING_KINDS and config.blend not in recipe.data.blends:
+        yield Finding((*path, "blend"), f"unknown blend {config.blend}", nearest(config.blend, recipe.data.blends))
+    if node.stage in TRAINING_KINDS and config.sequence_length > recipe.model.max_position_embeddings:
         yield Finding(
             (*path, "sequence_length"),
             f"sequence_length {config.sequence_length} is beyond "
@@ -235,7 +155,7 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
             "shorten the sequences, or raise max_position_embeddings",
         )
     if node.stage == "merge" and config.base is not None and config.base not in recipe.pipeline:
-        yield Finding((*path, "base"), f"unknown stage {config.base}", _nearest(config.base, recipe.pipeline))
+        yield Finding((*path, "base"), f"unknown stage {config.base}", nearest(config.base, recipe.pipeline))
     if node.stage == "difficulty":
         yield from _difficulty(config, path)
     if node.stage in ("rl", "difficulty"):
@@ -244,7 +164,7 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
             yield Finding((*path, "mix"), f"rl.mix sums to {total:g} percent, not 100", "make it sum to 100")
         for domain in config.mix:
             if domain not in config.prompts:
-                yield Finding((*path, "mix", domain), f"no prompts for {domain}", _nearest(domain, config.prompts))
+                yield Finding((*path, "mix", domain), f"no prompts for {domain}", nearest(domain, config.prompts))
 
 
 def _difficulty(config: RlConfig, path: tuple[str, ...]) -> Iterator[Finding]:
@@ -258,7 +178,7 @@ def _difficulty(config: RlConfig, path: tuple[str, ...]) -> Iterator[Finding]:
     for domain in bounds.prompts_per_domain:
         if domain not in config.prompts:
             yield Finding(
-                (*place, "prompts_per_domain", domain), f"no prompts for {domain}", _nearest(domain, config.prompts)
+                (*place, "prompts_per_domain", domain), f"no prompts for {domain}", nearest(domain, config.prompts)
             )
 
 
@@ -284,7 +204,7 @@ def _analysis(recipe: Recipe) -> Iterator[Finding]:
                 yield Finding(
                     ("analyze", "pairs", str(number)),
                     f"unknown stage {stage}",
-                    _nearest(stage, recipe.checkpoint_stages()),
+                    nearest(stage, recipe.checkpoint_stages()),
                 )
 
 

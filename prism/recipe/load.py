@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from prism.errors import RecipeError
-from prism.recipe.checks import Finding, findings, missing_files
+from prism.recipe.checks import findings, missing_files
 from prism.recipe.compose import Composed, compose
 from prism.recipe.fields import fields_at
+from prism.recipe.findings import Finding
 from prism.recipe.recipe import SCHEMA_VERSION, Recipe
 
 _BRANCH = re.compile(r"(literal\[|float$|int$|str$|bool$)")

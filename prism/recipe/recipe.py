@@ -26,6 +26,7 @@ from prism.recipe.schema.training import MidtrainConfig
 
 SCHEMA_VERSION = 1
 
+TRAINING_KINDS = ("pretrain", "midtrain", "extend")
 CHECKPOINT_KINDS = ("pretrain", "midtrain", "merge", "extend", "rl")
 """Kinds of stages that leave a checkpoint."""
 
@@ -83,6 +84,10 @@ class Recipe(Section):
         if kind in ("rl", "difficulty"):
             return self.rl_config(stage)
         return self.merge_config(stage) if kind == "merge" else self.training_config(stage)
+
+    def cluster_config(self, stage: str) -> ClusterConfig:
+        """How a stage is spread: the cluster section with the node's `cluster` applied."""
+        return ClusterConfig.model_validate(merged(self.cluster.model_dump(), self.pipeline[stage].cluster))
 
     def checkpoint_stages(self) -> list[str]:
         """Stages that leave a checkpoint, in the recipe's order."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from prism.errors import BadInput
+from prism.recipe import TRAINING_KINDS
 from prism.report.reading import read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
-    TRAINING_KINDS,
     BlendLock,
     CkaComparison,
     GradedPrompt,

@@ -8,8 +8,6 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-TRAINING_KINDS = ("pretrain", "midtrain", "extend")
-
 
 @dataclass(frozen=True)
 class RunSection:

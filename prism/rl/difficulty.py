@@ -40,7 +40,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     """
     config = recipe.rl_config(stage)
     folder = recipe.stage_directory(stage)
-    layout = layout_of(recipe.cluster)
+    layout = layout_of(recipe.cluster_config(stage))
     parent = recipe.parent_of(stage)
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)

@@ -58,7 +58,7 @@ def run_rl(recipe: Recipe, stage: str) -> None:
     """
     config = recipe.rl_config(stage)
     folder = recipe.stage_directory(stage)
-    layout = layout_of(recipe.cluster)
+    layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         trainee = Trainee(recipe.model, contract.vocab_size, layout, config.optimizer)

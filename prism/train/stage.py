@@ -45,7 +45,7 @@ def run_training(recipe: Recipe, stage: str) -> None:
     folder = recipe.stage_directory(stage)
     lock = data.verify(recipe.data_directory / "blends" / f"{config.blend}.lock.json")
     vocabulary = data.load_tokenizer(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-    layout = layout_of(recipe.cluster)
+    layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
         trainee = Trainee(
             recipe.model, vocabulary.vocab_size, layout, config.optimizer, config.precision, config.trainable

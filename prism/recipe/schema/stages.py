@@ -78,7 +78,7 @@ class RunConfig(Section):
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the run's folder.")
     directory: str = Field("runs", description="Folder of all runs.")
     seed: int = Field(1, ge=0, description="Seed of initialisation, sample order and sampling.")
-    workers: int = Field(1, gt=0, description="Stages that run side by side where the graph allows it.")
+    workers: int = Field(1, gt=0, description="Processes that run side by side where the graph allows it.")
     threads: int = Field(1, gt=0, description="CPU threads of each process.")
 
 
@@ -90,6 +90,9 @@ class StageNode(Section):
     prompts_from: str | None = Field(None, description="Difficulty stage whose prompts an rl stage draws.")
     settings: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="Keys of the stage's section, with other values."
+    )
+    cluster: dict[str, Any] = Field(
+        default_factory=dict, description="Keys of the cluster section, with other values for this stage."
     )
     evaluate: bool = Field(True, description="Whether the stage's checkpoint is evaluated.")
 

@@ -1,0 +1,35 @@
+"""A stage's own `cluster` keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from prism.recipe import RecipeErrors, load_recipe
+
+TWO_REPLICAS = ["pipeline.base.cluster.processes=2", "pipeline.base.with.micro_batch_size=8"]
+
+
+def refused(*overrides: str) -> str:
+    with pytest.raises(RecipeErrors) as caught:
+        load_recipe("miniature", overrides)
+    return str(caught.value)
+
+
+def test_a_stage_lays_its_keys_over_the_cluster_section() -> None:
+    recipe = load_recipe("miniature", TWO_REPLICAS)
+    assert recipe.cluster_config("base").processes == 2
+    assert recipe.cluster_config("mid").processes == recipe.cluster.processes == 1
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    error = refused("pipeline.base.cluster.proceses=2")
+    assert "proceses: unknown key. Remedy: did you mean processes?" in error
+
+
+def test_a_stage_s_layout_must_fit_the_model() -> None:
+    error = refused("pipeline.base.cluster={processes: 3, tensor_parallel: 3}")
+    assert "pipeline.base.cluster.tensor_parallel: tensor_parallel 3 doesn't divide 4 query heads" in error
+
+
+def test_a_stage_s_batch_must_fit_its_replicas() -> None:
+    assert "data parallel = 32" in refused("pipeline.base.cluster.processes=2")
