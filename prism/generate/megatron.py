@@ -16,7 +16,7 @@ from prism.megatron.forward import (
     evaluation_mode,
     mean_hidden_states,
     next_token_logits,
-    require_whole_model,
+    require_decodable,
     token_logprobs,
 )
 
@@ -35,7 +35,7 @@ class MegatronLanguageModel:
     """
 
     def __init__(self, chunk: torch.nn.Module, vocab_size: int, context_length: int, batch_size: int = 512) -> None:
-        require_whole_model(chunk)
+        require_decodable(chunk)
         self._chunk = chunk
         self._vocab_size = vocab_size
         self._context_length = context_length

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def scaled_frequencies(
+    frequencies: Tensor, factor: float, low_factor: float, high_factor: float, original_context: int
+) -> Tensor:
+    """LLaMA 3's RoPE frequencies for contexts beyond `original_context` (transformers' rope type "llama3").
+
+    Waves longer than original_context / low_factor are stretched by `factor`, those shorter than
+    original_context / high_factor stay, and between the two the share of either changes linearly in the frequency.
+    """
+    turns = original_context * frequencies / (2 * math.pi)  # turns within the original context
+    share = ((turns - low_factor) / (high_factor - low_factor)).clamp(0, 1)  # of the frequency that stays
+    return (1 - share) * frequencies / factor + share * frequencies
 
 
 class _Rotate(torch.autograd.Function):

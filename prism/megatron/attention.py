@@ -15,7 +15,7 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
-from prism.kernels.attention import attention
+from prism.kernels.attention import attention, window_mask
 from prism.kernels.rope import rotate
 from prism.megatron.decode import DecodeContext, KeyValueCache
 
@@ -34,6 +34,7 @@ class SdpaCoreAttention(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.softmax_scale = softmax_scale
+        self.window = None if config.window_size is None else config.window_size[0] + 1
         self.cache: KeyValueCache | None = None
         self.context: DecodeContext | None = None
 
@@ -52,10 +53,15 @@ class SdpaCoreAttention(torch.nn.Module):
         # (seq, batch, heads, dim) -> (batch, heads, seq, dim)
         q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
         if self.cache is None or self.context is None:
-            out = attention(q, k, v, causal=True, scale=self.softmax_scale)
+            ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q[1:].tolist()
+            out = attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window, documents=ends)
         else:
-            k, v = self.cache.append(k, v, self.context.position)
-            out = attention(q, k, v, mask=self.context.mask, scale=self.softmax_scale)
+            first = self.context.position
+            k, v = self.cache.append(k, v, first)
+            mask = self.context.mask
+            if self.window is not None and mask is not None:
+                mask = mask & window_mask(first, first + sequence, self.window, q.device)
+            out = attention(q, k, v, mask=mask, scale=self.softmax_scale)
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from megatron.core import parallel_state
-from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
 from megatron.core.models.gpt import GPTModel
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
 from megatron.core.transformer.attention import SelfAttentionSubmodules
@@ -21,15 +20,18 @@ from megatron.core.transformer.transformer_layer import (
     TransformerLayerSubmodules,
 )
 
+from prism.formats.megatron_keys import padded_vocabulary
+from prism.kernels.rope import scaled_frequencies
 from prism.megatron.attention import PrismSelfAttention, SdpaCoreAttention
 from prism.megatron.backend import backend
-from prism.megatron.config import padded_vocabulary, transformer_config
+from prism.megatron.config import transformer_config
 from prism.megatron.mlp import PrismMLP
+from prism.megatron.multipliers import mask_padding, residual_add, scale_embedding_and_logits
 from prism.megatron.norm import TorchRMSNorm
 from prism.megatron.parallel import Layout
 
 if TYPE_CHECKING:
-    from prism.recipe import ModelConfig
+    from prism.recipe import ModelConfig, RopeScalingConfig
 
 
 def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: str) -> torch.nn.Module:
@@ -48,7 +50,7 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
     else:
         module = GPTModel(
             config=config,
-            transformer_layer_spec=_block_spec(config),
+            transformer_layer_spec=_block_spec(config, model),
             vocab_size=vocabulary,
             max_sequence_length=model.max_position_embeddings,
             pre_process=first,
@@ -57,26 +59,41 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
             position_embedding_type="rope" if model.rope_base else "none",
             rotary_base=int(model.rope_base or 10_000),
         )
+    scale_embedding_and_logits(module, model)
+    mask_padding(module, vocab_size, vocabulary)
+    if model.rope_base and model.rope_scaling is not None:
+        stretch_rope(module.rotary_pos_emb, model.rope_scaling)
     placed: torch.nn.Module = module.to(backend().device)
     return Float16Module(config, placed) if precision == "bf16" else placed
 
 
-def _block_spec(config: TransformerConfig) -> TransformerBlockSubmodules:
-    layers = [layer_spec()] * get_num_layers_to_build(config)
+def stretch_rope(rope: Any, scaling: RopeScalingConfig) -> None:
+    """Replaces the frequencies of megatron-core's RoPE; its own stretch knows only LLaMA 3.1's numbers."""
+    rope.inv_freq = scaled_frequencies(
+        rope.inv_freq,
+        scaling.factor,
+        scaling.low_frequency_factor,
+        scaling.high_frequency_factor,
+        scaling.original_context,
+    )
+
+
+def _block_spec(config: TransformerConfig, model: ModelConfig) -> TransformerBlockSubmodules:
+    layers = [layer_spec(model)] * get_num_layers_to_build(config)
     return TransformerBlockSubmodules(layer_specs=layers, layer_norm=TorchRMSNorm)
 
 
-def layer_spec() -> ModuleSpec:
+def layer_spec(model: ModelConfig) -> ModuleSpec:
     """A pre-norm transformer layer: RMSNorm, self attention, RMSNorm, MLP."""
     return ModuleSpec(
         module=TransformerLayer,
         submodules=TransformerLayerSubmodules(
             input_layernorm=TorchRMSNorm,
             self_attention=attention_spec(),
-            self_attn_bda=get_bias_dropout_add,
+            self_attn_bda=residual_add(model),
             pre_mlp_layernorm=TorchRMSNorm,
             mlp=PrismMLP,
-            mlp_bda=get_bias_dropout_add,
+            mlp_bda=residual_add(model),
         ),
     )
 

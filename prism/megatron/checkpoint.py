@@ -19,7 +19,6 @@ import queue
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,9 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from data_prep.files import fingerprint, read_json, sync_directory, write_json
 from prism.errors import BadInput
-from prism.megatron.mamba_sharding import join_parts
+from prism.formats.safe_metadata import check_metadata
+from prism.formats.torch_dist import TorchDist
 from prism.megatron.parallel import is_first_rank
-from prism.megatron.safe_metadata import check_metadata
 
 SCHEMA_VERSION = 1
 _NAME = re.compile(r"step_(\d{8})$")
@@ -192,36 +191,11 @@ def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> N
 def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
     """Every weight as one tensor, whatever layout saved it: (name, tensor), layers taken apart, Mamba's parts joined.
 
-    Reads on this process alone, outside of process groups; needs no model.
+    Reads on this process alone; needs neither a model nor process groups.
     """
-    yield from join_parts(_saved_weights(checkpoint))
-
-
-def _saved_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    check_metadata(checkpoint.path)
-    with _world_of_one():
-        metadata = dist_checkpointing.load_tensors_metadata(str(checkpoint.path))
-        names = sorted(name for name in metadata if name.startswith(("embedding.", "decoder.", "output_layer.")))
-        for name in names:
-            tensor = dist_checkpointing.load(
-                {name: metadata[name]}, str(checkpoint.path), validate_access_integrity=False
-            )[name]
-            if ".layers." in name and not re.search(r"\.layers\.\d+\.", name):
-                for layer, part in enumerate(tensor):
-                    yield name.replace(".layers.", f".layers.{layer}."), part
-            else:
-                yield name, tensor
-
-
-@contextmanager
-def _world_of_one() -> Iterator[None]:
-    """torch's checkpoint reader asks for its rank even when it reads alone."""
-    store: Any = dist.HashStore()  # type: ignore[attr-defined]
-    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+    saved = TorchDist(checkpoint.path)
+    for name in saved.names():
+        yield name, saved.read(name)
 
 
 def unwrap(chunk: torch.nn.Module) -> Any:

@@ -15,16 +15,7 @@ from prism.megatron.parallel import Layout
 if TYPE_CHECKING:
     from prism.recipe import ModelConfig
 
-VOCABULARY_MULTIPLE = 8
-"""The vocabulary is padded to a multiple of this at every layout, so that losses don't depend on the layout."""
-
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-def padded_vocabulary(vocab_size: int, tensor_parallel: int) -> int:
-    """The smallest multiple of 8 (and of the tensor-parallel size) that holds `vocab_size` tokens."""
-    multiple = max(VOCABULARY_MULTIPLE, tensor_parallel)
-    return -(-vocab_size // multiple) * multiple
 
 
 def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> TransformerConfig:
@@ -60,6 +51,8 @@ def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> Tr
         add_bias_linear=False,
         hidden_dropout=0.0,
         attention_dropout=0.0,
+        softmax_scale=model.attention_multiplier,
+        window_size=(model.sliding_window - 1, 0) if model.sliding_window else None,
         params_dtype=dtype,
         pipeline_dtype=dtype,
         bf16=precision == "bf16",

@@ -1,4 +1,7 @@
-"""Forward passes without gradients: cached decoding, log-probabilities, hidden states."""
+"""Forward passes without gradients, on any pipeline: cached decoding, log-probabilities, hidden states.
+
+All ranks of a pipeline call these together and get the same result.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from megatron.core import parallel_state
+from megatron.core.packed_seq_params import PackedSeqParams
 from torch import Tensor
 
 from prism.errors import UsageError
@@ -15,15 +20,14 @@ from prism.megatron.checkpoint import unwrap
 from prism.megatron.decode import DecodeContext
 
 
-def require_whole_model(chunk: torch.nn.Module) -> None:
-    """Raises UsageError when this rank holds only some of the layers or of the positions."""
-    pipeline = parallel_state.get_pipeline_model_parallel_world_size()
+def require_decodable(chunk: torch.nn.Module) -> None:
+    """Raises UsageError when this rank holds only some of the positions."""
     context = parallel_state.get_context_parallel_world_size()
-    if pipeline > 1 or context > 1 or unwrap(chunk).config.sequence_parallel:
+    if context > 1 or _config(chunk).sequence_parallel:
         raise UsageError(
-            f"decoding under PP {pipeline}, CP {context} or sequence parallelism isn't there yet",
+            f"decoding under CP {context} or sequence parallelism isn't there yet",
             place="cluster",
-            remedy="set pipeline_parallel and context_parallel to 1 and sequence_parallel to false for this stage",
+            remedy="set context_parallel to 1 and sequence_parallel to false for this stage (its `cluster` key)",
         )
 
 
@@ -45,10 +49,14 @@ def next_token_logits(module: Any, tokens: Tensor, context: DecodeContext) -> Te
     new = tokens.shape[1]
     context.begin(new)
     positions = torch.arange(context.position, context.position + new, device=tokens.device).expand_as(tokens)
-    logits = module(tokens, positions, None, inference_context=context, runtime_gather_output=True)
+    logits = _through_stages(module, tokens, positions, inference_context=context, runtime_gather_output=True)
     context.advance(new)
-    last: Tensor = logits[:, -1].float()
-    return last
+    return logits[:, -1]
+
+
+def all_logits(module: Any, tokens: Tensor, packed: PackedSeqParams | None = None) -> Tensor:
+    """Logits at every position, without caches: (batch, seq) -> (batch, seq, vocabulary)."""
+    return _through_stages(module, tokens, _positions(tokens), runtime_gather_output=True, packed_seq_params=packed)
 
 
 def token_logprobs(module: torch.nn.Module, tokens: Tensor) -> Tensor:
@@ -58,15 +66,12 @@ def token_logprobs(module: torch.nn.Module, tokens: Tensor) -> Tensor:
 
 def negative_logprobs(module: torch.nn.Module, tokens: Tensor, labels: Tensor) -> Tensor:
     """-log p(label) at every position: (batch, seq), (batch, seq) -> (batch, seq)."""
-    positions = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
-    losses: Tensor = module(tokens, positions, None, labels=labels)
-    return losses.float()
+    return _through_stages(module, tokens, _positions(tokens), labels=labels)
 
 
 def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Mean over positions of each layer's output: (batch, seq), (batch,) -> (layers, batch, hidden), float64."""
-    batch, sequence = tokens.shape
-    present = torch.arange(sequence, device=tokens.device)[None, :] < lengths[:, None]
+    present = torch.arange(tokens.shape[1], device=tokens.device)[None, :] < lengths[:, None]
     collected: list[Tensor] = []
 
     def collect(layer: torch.nn.Module, inputs: Any, output: Any) -> None:
@@ -76,9 +81,59 @@ def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
 
     hooks = [layer.register_forward_hook(collect) for layer in module.decoder.layers]
     try:
-        positions = torch.arange(sequence, device=tokens.device).expand(batch, sequence)
-        module(tokens, positions, None)
+        _through_stages(module, tokens, _positions(tokens))
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.stack(collected)
+    return torch.cat(_from_every_stage(torch.stack(collected)))
+
+
+def _positions(tokens: Tensor) -> Tensor:
+    return torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+
+
+def _config(module: Any) -> Any:
+    return unwrap(module).config
+
+
+def _through_stages(module: Any, tokens: Tensor, positions: Tensor, **arguments: Any) -> Tensor:
+    """One forward pass through all pipeline stages; every stage gets the last one's output, float32."""
+    if parallel_state.get_pipeline_model_parallel_world_size() == 1:
+        output: Tensor = module(tokens, positions, None, **arguments)
+        return output.float()
+    group = parallel_state.get_pipeline_model_parallel_group()
+    first, last = parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
+    batch, sequence = tokens.shape
+    if not first:
+        config = _config(module)
+        hidden = torch.empty(sequence, batch, config.hidden_size, dtype=config.params_dtype, device=tokens.device)
+        dist.recv(hidden, parallel_state.get_pipeline_model_parallel_prev_rank(), group)
+        module.set_input_tensor([hidden])
+    output = module(tokens, positions, None, **arguments)
+    if not last:
+        dist.send(output.contiguous(), parallel_state.get_pipeline_model_parallel_next_rank(), group)
+    return _from_last_stage(output.float() if last else None, group, tokens.device)
+
+
+def _from_last_stage(output: Tensor | None, group: Any, device: torch.device) -> Tensor:
+    """The last stage's tensor on every stage; its shape goes first, since only the last stage knows it."""
+    source = parallel_state.get_pipeline_model_parallel_last_rank()
+    shape = torch.zeros(3, dtype=torch.long, device=device)
+    if output is not None:
+        shape[: output.ndim] = torch.tensor(output.shape)
+    dist.broadcast(shape, source, group)
+    if output is None:
+        output = torch.empty([int(size) for size in shape if size], device=device)
+    output = output.contiguous()
+    dist.broadcast(output, source, group)
+    return output
+
+
+def _from_every_stage(own: Tensor) -> list[Tensor]:
+    """Each pipeline stage's tensor, first stage first; they may differ in their first size."""
+    stages = parallel_state.get_pipeline_model_parallel_world_size()
+    if stages == 1:
+        return [own]
+    parts: list[Any] = [None] * stages
+    dist.all_gather_object(parts, own.cpu(), parallel_state.get_pipeline_model_parallel_group())
+    return [part.to(own.device) for part in parts]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from megatron.core import parallel_state
-from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
 from megatron.core.models.mamba.mamba_model import MambaModel
 from megatron.core.ssm.mamba_block import MambaStack, MambaStackSubmodules
 from megatron.core.ssm.mamba_layer import MambaLayer, MambaLayerSubmodules
@@ -25,6 +24,7 @@ from prism.megatron.build import attention_spec
 from prism.megatron.decode import DecodeContext
 from prism.megatron.mamba import MambaMixer
 from prism.megatron.mlp import PrismMLP
+from prism.megatron.multipliers import residual_add
 from prism.megatron.norm import TorchRMSNorm
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def build_hybrid(
         )
     return MambaModel(
         config=config,
-        mamba_stack_spec=_stack_spec(config, mamba),
+        mamba_stack_spec=_stack_spec(config, model, mamba),
         vocab_size=vocab_size,
         max_sequence_length=model.max_position_embeddings,
         hybrid_override_pattern=pattern,
@@ -112,7 +112,8 @@ def build_hybrid(
     )
 
 
-def _stack_spec(config: TransformerConfig, mamba: MambaConfig) -> ModuleSpec:
+def _stack_spec(config: TransformerConfig, model: ModelConfig, mamba: MambaConfig) -> ModuleSpec:
+    add = residual_add(model)
     mixer = {"chunk_size": mamba.chunk_size, "conv_kernel": mamba.conv_kernel}
     return ModuleSpec(
         module=HybridStack,
@@ -122,7 +123,7 @@ def _stack_spec(config: TransformerConfig, mamba: MambaConfig) -> ModuleSpec:
                 submodules=MambaLayerSubmodules(
                     norm=ModuleSpec(module=TorchRMSNorm, params={"eps": config.layernorm_epsilon}),
                     mixer=ModuleSpec(module=MambaMixer, params=mixer),
-                    mamba_bda=get_bias_dropout_add,
+                    mamba_bda=add,
                 ),
             ),
             attention_layer=ModuleSpec(
@@ -130,14 +131,12 @@ def _stack_spec(config: TransformerConfig, mamba: MambaConfig) -> ModuleSpec:
                 submodules=TransformerLayerSubmodules(
                     input_layernorm=TorchRMSNorm,
                     self_attention=attention_spec(),
-                    self_attn_bda=get_bias_dropout_add,
+                    self_attn_bda=add,
                 ),
             ),
             mlp_layer=ModuleSpec(
                 module=MLPLayer,
-                submodules=TransformerLayerSubmodules(
-                    pre_mlp_layernorm=TorchRMSNorm, mlp=PrismMLP, mlp_bda=get_bias_dropout_add
-                ),
+                submodules=TransformerLayerSubmodules(pre_mlp_layernorm=TorchRMSNorm, mlp=PrismMLP, mlp_bda=add),
             ),
         ),
     )

@@ -7,8 +7,7 @@ one, and any layout loads what another saved. The keys are megatron-core's.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 Parts = Sequence[tuple[str, int]]
 """Names and numbers of rows, in order."""
-
-_ORDER = {"in_proj.weight": ("z", "x", "B", "C", "dt")} | {
-    f"conv1d.{kind}": ("x", "B", "C") for kind in ("weight", "bias")
-}
-_PART = re.compile(r"(?P<whole>.+\.(?:in_proj\.weight|conv1d\.weight|conv1d\.bias))\.(?P<part>z|x|B|C|dt)$")
 
 
 def mixer_sharded_state_dict(
@@ -74,27 +68,6 @@ def mixer_sharded_state_dict(
         for name, tensor in sharded(both, cut=False).items():
             state[name] = _in_parts(tensor, name.replace("_bc.", "."), shared)
     return state
-
-
-def join_parts(weights: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
-    """Puts the parts of stacked matrices together again: (name, tensor) pairs in any order, others pass through.
-
-    Args:
-        weights: whole tensors of a checkpoint, such as `decoder.layers.0.mixer.in_proj.weight.z`.
-    """
-    waiting: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in weights:
-        found = _PART.match(name)
-        if found is None:
-            yield name, tensor
-            continue
-        whole = found["whole"]
-        parts = waiting.setdefault(whole, {})
-        parts[found["part"]] = tensor
-        order = next(names for suffix, names in _ORDER.items() if whole.endswith(suffix))
-        if len(parts) == len(order):
-            del waiting[whole]
-            yield whole, torch.cat([parts[part] for part in order])
 
 
 def _named(name: str, module: torch.nn.Module) -> dict[str, Tensor]:

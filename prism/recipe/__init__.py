@@ -3,7 +3,7 @@
 from data_prep.schema import DataConfig
 from prism.recipe.load import RecipeErrors, load_recipe
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
-from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig
+from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig, RopeScalingConfig
 from prism.recipe.schema.rl import PromptSetConfig, RlConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
@@ -33,6 +33,7 @@ __all__ = [
     "Recipe",
     "RecipeErrors",
     "RlConfig",
+    "RopeScalingConfig",
     "ScheduleConfig",
     "StageNode",
     "load_recipe",

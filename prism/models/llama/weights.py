@@ -1,46 +1,25 @@
-"""From Megatron's names to LLaMA's."""
+"""LLaMA's weight map."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from prism.models.attention_weights import layer_and_rest, split_qkv
+from prism.models.weights import Weight, attention, embedding, mlp, norm, output_layer
 
 if TYPE_CHECKING:
     from prism.recipe import ModelConfig
 
-_WHOLE = {
-    "decoder.final_layernorm.weight": "model.norm.weight",
-    "embedding.word_embeddings.weight": "model.embed_tokens.weight",
-    "output_layer.weight": "lm_head.weight",
-}
-_IN_LAYER = {
-    "input_layernorm.weight": "input_layernorm.weight",
-    "pre_mlp_layernorm.weight": "post_attention_layernorm.weight",
-    "self_attention.linear_proj.weight": "self_attn.o_proj.weight",
-    "mlp.linear_fc2.weight": "mlp.down_proj.weight",
-}
 
-
-def to_hf(name: str, tensor: Tensor, model: ModelConfig) -> Iterator[tuple[str, Tensor]]:
-    """One Megatron weight as the Hugging Face weights it holds.
-
-    Raises:
-        KeyError: the family doesn't know the name.
-    """
-    if name in _WHOLE:
-        yield _WHOLE[name], tensor
-        return
-    layer, rest = layer_and_rest(name)
-    prefix = f"model.layers.{layer}"
-    if rest == "self_attention.linear_qkv.weight":
-        for part, matrix in zip("qkv", split_qkv(tensor, model), strict=True):
-            yield f"{prefix}.self_attn.{part}_proj.weight", matrix
-    elif rest == "mlp.linear_fc1.weight":
-        for part, matrix in zip(("gate", "up"), tensor.chunk(2), strict=True):
-            yield f"{prefix}.mlp.{part}_proj.weight", matrix
-    else:
-        yield f"{prefix}.{_IN_LAYER[rest]}", tensor
+def weight_map(model: ModelConfig, vocab_size: int) -> Iterator[Weight]:
+    """Every weight, from the embedding to the output layer."""
+    yield embedding(model, vocab_size, "model.embed_tokens.weight")
+    for layer in range(model.num_layers):
+        ours, theirs = f"decoder.layers.{layer}.", f"model.layers.{layer}."
+        yield norm(model, f"{ours}input_layernorm.weight", f"{theirs}input_layernorm.weight")
+        yield from attention(model, ours, f"{theirs}self_attn.")
+        yield norm(model, f"{ours}pre_mlp_layernorm.weight", f"{theirs}post_attention_layernorm.weight")
+        gate_and_up = [f"{theirs}mlp.{part}_proj.weight" for part in ("gate", "up")]
+        yield from mlp(model, ours, gate_and_up, f"{theirs}mlp.down_proj.weight")
+    yield norm(model, "decoder.final_layernorm.weight", "model.norm.weight")
+    yield from output_layer(model, vocab_size)

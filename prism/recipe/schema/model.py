@@ -30,10 +30,21 @@ class InitialisationConfig(Section):
     )
 
 
+class RopeScalingConfig(Section):
+    """LLaMA 3's stretch of RoPE: low frequencies are divided, high ones kept, those between blended."""
+
+    factor: float = Field(8.0, gt=0, description="What low frequencies are divided by.")
+    low_frequency_factor: float = Field(1.0, gt=0, description="Waves longer than the context over this are divided.")
+    high_frequency_factor: float = Field(4.0, gt=0, description="Waves shorter than the context over this are kept.")
+    original_context: int = Field(8_192, gt=0, description="Tokens of context before the stretch.")
+
+
 class ModelConfig(Section):
     """A decoder-only language model: dense, or a hybrid of Mamba-2, attention and MLP layers."""
 
-    family: Literal["llama", "nemotron_h"] = Field("llama", description="Which folder of prism/models it belongs to.")
+    family: Literal["llama", "mistral", "granite", "granite_moe_hybrid", "nemotron_h"] = Field(
+        "llama", description="Which folder of prism/models it belongs to."
+    )
     num_layers: int = Field(gt=0, description="Layers; in a hybrid each character of the pattern is one.")
     hidden_size: int = Field(gt=0, description="Width of the residual stream.")
     num_attention_heads: int = Field(gt=0, description="Query heads.")
@@ -43,6 +54,18 @@ class ModelConfig(Section):
     activation: Literal["swiglu", "squared_relu"] = Field("swiglu", description="MLP activation; swiglu is gated.")
     norm_epsilon: float = Field(1e-5, gt=0, description="Epsilon of RMSNorm.")
     rope_base: float | None = Field(10_000.0, gt=0, description="Base of RoPE; null means no position embedding.")
+    rope_scaling: RopeScalingConfig | None = Field(None, description="Stretch of RoPE's frequencies; null means none.")
+    sliding_window: int | None = Field(
+        None, gt=0, description="Positions that attention sees, the current one counted; null means all."
+    )
+    embedding_multiplier: float = Field(1.0, gt=0, description="Token embeddings are multiplied by it (Granite).")
+    residual_multiplier: float = Field(
+        1.0, gt=0, description="What a sublayer adds to the residual stream is multiplied by it (Granite)."
+    )
+    attention_multiplier: float | None = Field(
+        None, gt=0, description="Scale of attention scores; null means head_dim^-0.5."
+    )
+    logits_scaling: float = Field(1.0, gt=0, description="Logits are divided by it (Granite).")
     max_position_embeddings: int = Field(8_192, gt=0, description="Longest sequence, in tokens.")
     tie_embeddings: bool = Field(False, description="Share token embeddings and output layer.")
     vocab_size: int | None = Field(None, gt=0, description="Tokens; null takes the tokenizer's.")

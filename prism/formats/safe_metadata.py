@@ -1,4 +1,7 @@
-"""torch's checkpoint reader unpickles `.metadata` freely; this looks first at what is in it."""
+"""Reads a torch_dist checkpoint's `.metadata`, a pickle, without building anything but checkpoint metadata.
+
+torch's own reader unpickles it freely; whoever uses that one checks the file here first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+from data_prep.files import write_bytes
 from prism.errors import BadInput
 
 _CHECKPOINT = "torch.distributed.checkpoint"
@@ -38,10 +42,19 @@ class _Restricted(pickle.Unpickler):
 
 def check_metadata(checkpoint: Path) -> None:
     """Raises BadInput when `.metadata` is missing, damaged, or holds anything but checkpoint metadata."""
+    read_metadata(checkpoint)
+
+
+def read_metadata(checkpoint: Path) -> Any:
+    """torch's `Metadata` of a checkpoint.
+
+    Raises:
+        BadInput: `.metadata` is missing, damaged, or holds anything but checkpoint metadata.
+    """
     path = checkpoint / ".metadata"
     try:
         with path.open("rb") as handle:
-            _Restricted(handle).load()
+            return _Restricted(handle).load()
     except FileNotFoundError:
         raise BadInput("the file is missing", place=str(path), remedy="go back to an earlier checkpoint") from None
     except Exception as error:
@@ -50,3 +63,8 @@ def check_metadata(checkpoint: Path) -> None:
             place=str(path),
             remedy="don't load this checkpoint unless you know who wrote it; go back to an earlier one",
         ) from None
+
+
+def write_metadata(checkpoint: Path, metadata: Any) -> None:
+    """Writes torch's `Metadata` where its reader looks for it."""
+    write_bytes(checkpoint / ".metadata", pickle.dumps(metadata))

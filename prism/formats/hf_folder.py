@@ -1,0 +1,163 @@
+"""Hugging Face checkpoint folders: safetensors files, one or several with an index, read and written as streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from data_prep.files import atomic_writer, read_json, write_json
+from prism.errors import BadInput
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+class HfFolder:
+    """The tensors of a folder by name; files are mapped into memory, not read.
+
+    Raises:
+        BadInput: a shard is missing, cut short or no safetensors file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, Any] = {}
+        self._of: dict[str, str] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._dtypes: dict[str, torch.dtype] = {}
+        for name in self._file_names():
+            self._open(name)
+
+    def _file_names(self) -> list[str]:
+        if (self.path / INDEX).is_file():
+            return sorted(set(read_json(self.path / INDEX)["weight_map"].values()))
+        if (self.path / SINGLE).is_file():
+            return [SINGLE]
+        raise BadInput(
+            f"neither {SINGLE} nor {INDEX}", place=str(self.path), remedy="give the folder of a safetensors checkpoint"
+        )
+
+    def _open(self, name: str) -> None:
+        path = self.path / name
+        try:
+            handle: Any = safe_open(path, framework="pt")
+            keys = list(handle.keys())
+        except FileNotFoundError:
+            raise BadInput(f"shard {name} is missing", place=str(self.path), remedy="fetch it") from None
+        except SafetensorError as error:
+            raise BadInput(
+                f"not a whole safetensors file ({error})", place=str(path), remedy="fetch it again"
+            ) from None
+        for key in keys:
+            piece = handle.get_slice(key)
+            dtype = piece.get_dtype()
+            if dtype not in _DTYPES:
+                raise BadInput(
+                    f"{key} is of type {dtype}; known are {', '.join(_DTYPES)}",
+                    place=str(path),
+                    remedy="use the checkpoint that isn't quantised",
+                )
+            self._of[key], self._shapes[key], self._dtypes[key] = name, tuple(piece.get_shape()), _DTYPES[dtype]
+        self._files[name] = handle
+
+    def names(self) -> list[str]:
+        return list(self._of)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._of
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._shapes[name]
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._dtypes[name]
+
+    def read(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[self._of[name]].get_tensor(name)
+        return tensor
+
+
+@dataclass(frozen=True)
+class OutTensor:
+    """A tensor to write. `read` is called once, just before it is written."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], Tensor]
+
+    @property
+    def bytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+def write_tensors(folder: Path, tensors: Sequence[OutTensor], shard_bytes: int, workers: int) -> None:
+    """Writes safetensors shards of at most `shard_bytes` (or one tensor), and their index.
+
+    A shard that is there already, left by a killed run, is kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = _shards(tensors, shard_bytes)
+    count = len(shards)
+    names = [SINGLE] if count == 1 else [f"model-{number:05d}-of-{count:05d}.safetensors" for number in _from_1(count)]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(_write_shard, [folder / name for name in names], shards))
+    if count > 1:
+        of = {tensor.name: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+        total = sum(tensor.bytes for tensor in tensors)
+        write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": dict(sorted(of.items()))})
+
+
+def _from_1(count: int) -> range:
+    return range(1, count + 1)
+
+
+def _shards(tensors: Sequence[OutTensor], shard_bytes: int) -> list[list[OutTensor]]:
+    shards: list[list[OutTensor]] = []
+    room = 0
+    for tensor in tensors:
+        if tensor.bytes > room or not shards:
+            shards.append([])
+            room = shard_bytes
+        shards[-1].append(tensor)
+        room -= tensor.bytes
+    return shards
+
+
+def _write_shard(path: Path, tensors: Sequence[OutTensor]) -> None:
+    """The format: length of the header, header in JSON, then every tensor's bytes, end to end."""
+    if path.exists():
+        return
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for tensor in tensors:
+        end = at + tensor.bytes
+        header[tensor.name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [at, end],
+        }
+        at = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    with atomic_writer(path) as handle:
+        handle.write(len(text).to_bytes(8, "little"))
+        handle.write(text)
+        for tensor in tensors:
+            content = tensor.read().contiguous()
+            handle.write(content.view(torch.uint8).numpy().reshape(-1).data)

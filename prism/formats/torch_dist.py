@@ -1,0 +1,171 @@
+"""Reads a torch_dist checkpoint one tensor at a time, without megatron-core, process groups or a model.
+
+Memory is bounded by the tensor that is asked for, whatever layout wrote the checkpoint.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.metadata import MetadataIndex, TensorStorageMetadata
+
+from prism.errors import BadInput
+from prism.formats.megatron_keys import plain_name, split_layer, stored_parts
+from prism.formats.safe_metadata import read_metadata
+
+WEIGHTS = ("embedding.", "decoder.", "output_layer.")
+"""How the names of weights begin; a checkpoint may hold optimizer state and further models too."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A weight, or one part of it: a key, and its layer where the key is a stack."""
+
+    key: str
+    layer: int | None
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+class TorchDist:
+    """The weights of one checkpoint by name (see `prism.formats.megatron_keys`).
+
+    Raises:
+        BadInput: it isn't a torch_dist checkpoint, or a file is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._metadata: Any = read_metadata(path)
+        self._weights: dict[str, list[_Stored]] = {}
+        parts: dict[str, dict[str, _Stored]] = {}
+        for key, described in self._metadata.state_dict_metadata.items():
+            if not key.startswith(WEIGHTS) or not isinstance(described, TensorStorageMetadata):
+                continue
+            for name, stored in _unstacked(key, described):
+                whole, _, part = name.rpartition(".")
+                if part in stored_parts(whole):
+                    parts.setdefault(whole, {})[part] = stored
+                else:
+                    self._weights[name] = [stored]
+        for whole, found in parts.items():
+            missing = [part for part in stored_parts(whole) if part not in found]
+            if missing:
+                raise BadInput(f"{whole} lacks {', '.join(missing)}", place=str(path), remedy="use a whole checkpoint")
+            self._weights[whole] = [found[part] for part in stored_parts(whole)]
+
+    def names(self) -> list[str]:
+        return list(self._weights)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._weights
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        stored = self._weights[name]
+        return (sum(part.shape[0] for part in stored), *stored[0].shape[1:])
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._weights[name][0].dtype
+
+    def read(self, name: str, first: int = 0, end: int | None = None) -> Tensor:
+        """Rows `first` to `end` of a weight; all of them by default."""
+        rows = self.shape(name)[0]
+        end = rows if end is None else end
+        pieces, start = [], 0
+        for stored in self._weights[name]:
+            length = stored.shape[0]
+            low, high = max(first - start, 0), min(end - start, length)
+            if low < high:
+                pieces.append(self._rows(stored, low, high))
+            start += length
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _rows(self, stored: _Stored, first: int, end: int) -> Tensor:
+        """Puts the rows together from the blocks that overlap them."""
+        wanted = [(first, end), *((0, size) for size in stored.shape[1:])]
+        if stored.layer is not None:
+            wanted = [(stored.layer, stored.layer + 1), *wanted]
+        shape = tuple(high - low for low, high in wanted)
+        whole: Tensor | None = None
+        found = 0
+        for chunk in self._metadata.state_dict_metadata[stored.key].chunks:
+            bounds = [
+                (max(low, start), min(high, start + size))
+                for (low, high), start, size in zip(wanted, chunk.offsets, chunk.sizes, strict=True)
+            ]
+            if any(low >= high for low, high in bounds):
+                continue
+            block = self._block(stored.key, chunk.offsets)
+            piece = block[tuple(slice(low - o, high - o) for (low, high), o in zip(bounds, chunk.offsets, strict=True))]
+            found += piece.numel()
+            if piece.shape == shape:
+                whole = piece
+                break
+            whole = torch.empty(shape, dtype=stored.dtype) if whole is None else whole
+            whole[tuple(slice(low - w, high - w) for (low, high), (w, _) in zip(bounds, wanted, strict=True))] = piece
+        if whole is None or found != whole.numel():
+            raise self._damaged(f"{stored.key} isn't complete")
+        return whole if stored.layer is None else whole[0]
+
+    def _block(self, key: str, offsets: Sequence[int]) -> Tensor:
+        place = self._metadata.storage_data[MetadataIndex(key, torch.Size(offsets))]
+        file = self.path / place.relative_path
+        try:
+            if file.stat().st_size < place.offset + place.length:
+                raise self._damaged(f"{file.name} is cut short")
+            with file.open("rb", buffering=0) as handle:
+                view: Any = _View(handle, place.offset, place.length)
+                tensor: Tensor = torch.load(view, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise self._damaged(f"{file.name} is missing") from None
+        except (RuntimeError, ValueError, EOFError) as error:
+            raise self._damaged(f"{key} in {file.name} can't be read ({error})") from None
+        return tensor
+
+    def _damaged(self, what: str) -> BadInput:
+        return BadInput(what, place=str(self.path), remedy="copy the checkpoint again, or go back to an earlier one")
+
+
+class _View(io.RawIOBase):
+    """A part of an open file, as a file of its own: what is read isn't copied."""
+
+    def __init__(self, handle: io.RawIOBase | Any, start: int, length: int) -> None:
+        super().__init__()
+        self._handle, self._start, self._length, self._at = handle, start, length, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
+        self._at = origin + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        room = memoryview(buffer)[: max(0, self._length - self._at)]
+        self._handle.seek(self._start + self._at)
+        count: int = self._handle.readinto(room)
+        self._at += count
+        return count
+
+
+def _unstacked(key: str, described: TensorStorageMetadata) -> Iterator[tuple[str, _Stored]]:
+    """The weights that a key holds: one, or one a layer."""
+    name, shape, dtype = plain_name(key), tuple(described.size), described.properties.dtype
+    if ".layers." in name and split_layer(name) is None:
+        for layer in range(shape[0]):
+            yield name.replace(".layers.", f".layers.{layer}."), _Stored(key, layer, shape[1:], dtype)
+    else:
+        yield name, _Stored(key, None, shape, dtype)

@@ -1,0 +1,157 @@
+"""Writes a torch_dist checkpoint piece by piece: no more than a few tensors are in memory at once.
+
+megatron-core's `dist_checkpointing.load` reads it under any layout. The folder fills up under a temporary name,
+file by file; a killed conversion goes on with the first file that isn't whole.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.checkpoint.filesystem import _StorageInfo
+from torch.distributed.checkpoint.metadata import (
+    BytesStorageMetadata,
+    ChunkStorageMetadata,
+    Metadata,
+    MetadataIndex,
+    TensorProperties,
+    TensorStorageMetadata,
+)
+
+from data_prep.files import atomic_writer, read_json, write_json
+from prism.formats.safe_metadata import write_metadata
+
+_BYTES_PER_FILE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A block of a stored tensor: its place in the whole, and how to get it.
+
+    `read` gives a tensor of `shape`; it is called once, just before the block is written.
+    """
+
+    key: str
+    offsets: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], Tensor]
+
+    @property
+    def bytes(self) -> int:
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Where a piece lies in its file."""
+
+    key: str
+    offsets: tuple[int, ...]
+    at: int
+    length: int
+
+
+def write_torch_dist(
+    folder: Path,
+    pieces: Sequence[Piece],
+    shapes: Mapping[str, tuple[int, ...]],
+    extra_states: Iterable[str],
+    workers: int,
+) -> None:
+    """Writes the pieces and what describes them into `folder`, which may hold a killed run's files.
+
+    Args:
+        shapes: of every stored tensor, by key.
+        extra_states: keys of empty objects that megatron-core's layers expect.
+        workers: files written side by side.
+    """
+    groups = _groups(pieces)
+    with ThreadPoolExecutor(workers) as pool:
+        written = list(pool.map(lambda item: _write_group(folder, *item), enumerate(groups)))
+    empty = _write_extra_states(folder, list(extra_states))
+    storage: dict[MetadataIndex, _StorageInfo] = {}
+    chunks: dict[str, list[ChunkStorageMetadata]] = {key: [] for key in shapes}
+    for number, entries in enumerate(written):
+        for entry in entries:
+            where = MetadataIndex(entry.key, torch.Size(entry.offsets), len(chunks[entry.key]))
+            storage[where] = _StorageInfo(_file_name(number), entry.at, entry.length)
+    dtypes: dict[str, torch.dtype] = {}
+    for piece in pieces:
+        dtypes[piece.key] = piece.dtype
+        chunks[piece.key].append(ChunkStorageMetadata(torch.Size(piece.offsets), torch.Size(piece.shape)))
+    described: dict[str, Any] = {
+        key: TensorStorageMetadata(TensorProperties(dtypes[key]), torch.Size(shape), chunks[key])
+        for key, shape in shapes.items()
+    }
+    for entry in empty:
+        described[entry.key] = BytesStorageMetadata()
+        storage[MetadataIndex(entry.key)] = _StorageInfo(_EXTRA_STATES, entry.at, entry.length)
+    write_metadata(folder, Metadata(described, storage_data=storage))
+    write_json(
+        folder / "metadata.json",
+        {
+            "sharded_backend": "torch_dist",
+            "sharded_backend_version": 1,
+            "common_backend": "torch",
+            "common_backend_version": 1,
+        },
+    )
+    for file in folder.glob("*.written.json"):
+        file.unlink()
+
+
+_EXTRA_STATES = "__0_extra.distcp"
+
+
+def _file_name(number: int) -> str:
+    return f"__0_{number}.distcp"
+
+
+def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Pieces in order, a file's worth at a time."""
+    groups: list[list[Piece]] = []
+    room = 0
+    for piece in pieces:
+        if piece.bytes > room or not groups:
+            groups.append([])
+            room = _BYTES_PER_FILE
+        groups[-1].append(piece)
+        room -= piece.bytes
+    return groups
+
+
+def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Written]:
+    """Writes one file, unless it is there already, and notes beside it what lies where."""
+    note = folder / f"{_file_name(number)}.written.json"
+    if note.exists() and (folder / _file_name(number)).exists():
+        return [_Written(row["key"], tuple(row["offsets"]), row["at"], row["length"]) for row in read_json(note)]
+    entries = []
+    with atomic_writer(folder / _file_name(number)) as handle:
+        for piece in pieces:
+            at = handle.tell()
+            tensor = piece.read()
+            if tensor.untyped_storage().nbytes() != piece.bytes:
+                tensor = tensor.clone(memory_format=torch.contiguous_format)  # torch.save writes whole storages
+            torch.save(tensor, handle)
+            entries.append(_Written(piece.key, piece.offsets, at, handle.tell() - at))
+    write_json(note, [{"key": e.key, "offsets": e.offsets, "at": e.at, "length": e.length} for e in entries])
+    return entries
+
+
+def _write_extra_states(folder: Path, keys: Sequence[str]) -> list[_Written]:
+    entries = []
+    empty = io.BytesIO()
+    torch.save([None], empty)  # one object, which is None
+    with atomic_writer(folder / _EXTRA_STATES) as handle:
+        for key in keys:
+            entries.append(_Written(key, (), handle.tell(), len(empty.getvalue())))
+            handle.write(empty.getvalue())
+    return entries

@@ -1,0 +1,245 @@
+"""Conversion between Hugging Face folders and Megatron checkpoints, tensor by tensor.
+
+A target appears under its name when it is whole. Until then it is a hidden folder beside it; the same command,
+called again after a kill, goes on with the files that are missing. What Megatron has no place for (config.json,
+generation config, tokenizer) travels in the checkpoint's `hf/` folder and comes back on export.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_prep.files import fingerprint, read_json, sync_directory, write_bytes, write_json
+from prism.errors import BadInput, ResourcesExhausted, UsageError
+from prism.formats.hf_folder import HfFolder, write_tensors
+from prism.formats.torch_dist import TorchDist
+from prism.formats.torch_dist_writer import write_torch_dist
+from prism.models.family import family_of, identify
+from prism.models.storage import check_hf, check_megatron, to_hf, to_pieces
+from prism.models.weights import Weight
+from prism.recipe import ModelConfig
+
+SHARD_BYTES = 5_000_000_000
+CHECKPOINT_SCHEMA = 1
+_CARRIED = (".json", ".txt", ".model", ".jinja", ".md", ".tiktoken")
+_WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pth", ".gguf")
+_HF = "hf"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was made: where, which model, tensors and bytes written."""
+
+    path: Path
+    model: ModelConfig
+    tensors: int
+    bytes: int
+
+
+def default_workers() -> int:
+    """Files written side by side; more threads than this only wait for the disk."""
+    return min(4, os.cpu_count() or 1)
+
+
+def hf_to_megatron(source: Path, target: Path, *, megatron_lm: bool = False, workers: int | None = None) -> Conversion:
+    """Writes `target/step_00000000`, or for plain Megatron-LM `target/iter_0000000` with its tracker file.
+
+    Args:
+        megatron_lm: norms under Transformer Engine's names, the folder layout of Megatron-LM.
+
+    Raises:
+        BadInput: the model is unknown, or tensors don't fit its config.json.
+        ResourcesExhausted: the disk is too small.
+        UsageError: the target exists.
+    """
+    model = identify(source)
+    weights = _weights(model)
+    folder = HfFolder(source)
+    check_hf(folder, weights, model.tie_embeddings)
+    _check_tokenizer(source, model)
+    pieces, shapes, states = to_pieces(folder, weights, model, fused_norms=megatron_lm)
+    size = sum(piece.bytes for piece in pieces)
+    final = target / ("iter_0000000" if megatron_lm else "step_00000000")
+
+    def write(temporary: Path) -> None:
+        write_torch_dist(temporary, pieces, shapes, states, workers or default_workers())
+        if megatron_lm:
+            common = {"checkpoint_version": 3.0, "iteration": 0}
+            torch.save(common, temporary / "common.pt")
+        else:
+            torch.save({}, temporary / "common.pt")
+            _carry(source, temporary / _HF)
+            state = {"schema_version": CHECKPOINT_SCHEMA, "step": 0, "imported": _identity(source)}
+            write_json(temporary / "state.json", state)
+
+    _make(final, write, size, [_identity(source), model.model_dump(mode="json"), megatron_lm])
+    if megatron_lm:
+        write_bytes(target / "latest_checkpointed_iteration.txt", b"0")
+    return Conversion(final, model, len(shapes), size)
+
+
+def megatron_to_hf(
+    source: Path,
+    target: Path,
+    *,
+    config: Path | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    workers: int | None = None,
+) -> Conversion:
+    """Writes a Hugging Face folder of a checkpoint: ours, or one of plain Megatron-LM.
+
+    Args:
+        source: the checkpoint, or the folder that holds checkpoints (the newest is taken).
+        config: the Hugging Face folder that the model came from; needed where the checkpoint carries none.
+
+    Raises:
+        BadInput: tensors don't fit the configuration, or the checkpoint is damaged.
+        UsageError: no configuration is known, or the target exists.
+    """
+    path = find_checkpoint(source)
+    origin = config or path / _HF
+    if not (origin / "config.json").is_file():
+        raise UsageError(
+            "the checkpoint carries no config.json",
+            place=str(path),
+            remedy="name the folder of the Hugging Face model that it came from with --config",
+        )
+    model = identify(origin)
+    return _export(path, target, model, lambda folder: _carry(origin, folder), shard_bytes, workers)
+
+
+def export(
+    source: Path, target: Path, model: ModelConfig, vocab_size: int, config: Mapping[str, Any], replace: bool = True
+) -> Conversion:
+    """Writes a checkpoint of a model that this project trained, with a config.json of its own."""
+    sized = model.model_copy(update={"vocab_size": vocab_size})
+    checkpoint = TorchDist(source)
+    dtype = str(checkpoint.dtype("embedding.word_embeddings.weight")).removeprefix("torch.")
+
+    def describe(folder: Path) -> None:
+        write_json(folder / "config.json", {**config, "dtype": dtype})
+
+    if replace:
+        shutil.rmtree(target, ignore_errors=True)
+    return _export(source, target, sized, describe, SHARD_BYTES, None)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint at `path`, or the newest one in it.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if (path / ".metadata").is_file():
+        return path
+    tracker = path / "latest_checkpointed_iteration.txt"
+    if tracker.is_file():
+        found = path / f"iter_{int(tracker.read_text()):07d}"
+        if (found / ".metadata").is_file():
+            return found
+    steps = sorted(folder for folder in path.glob("step_*") if (folder / ".metadata").is_file())
+    if not steps:
+        raise BadInput("no torch_dist checkpoint", place=str(path), remedy="give a folder with .metadata in it")
+    return steps[-1]
+
+
+def _weights(model: ModelConfig) -> list[Weight]:
+    assert model.vocab_size is not None  # every config.json states it
+    return list(family_of(model).weight_map(model, model.vocab_size))
+
+
+def _export(
+    path: Path,
+    target: Path,
+    model: ModelConfig,
+    describe: Callable[[Path], None],
+    shard_bytes: int,
+    workers: int | None,
+) -> Conversion:
+    weights = _weights(model)
+    checkpoint = TorchDist(path)
+    check_megatron(checkpoint, weights)
+    tensors = to_hf(checkpoint, weights, model)
+    size = sum(tensor.bytes for tensor in tensors)
+
+    def write(temporary: Path) -> None:
+        write_tensors(temporary, tensors, shard_bytes, workers or default_workers())
+        describe(temporary)
+
+    files = sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file())
+    _make(target, write, size, [str(path.resolve()), files, model.model_dump(mode="json"), shard_bytes])
+    return Conversion(target, model, len(tensors), size)
+
+
+def _make(final: Path, write: Callable[[Path], None], size: int, plan: Sequence[Any]) -> None:
+    """Fills a hidden folder and gives it its name; what a killed run of the same plan left is kept."""
+    if final.exists() and any(final.iterdir()):
+        raise UsageError("the target exists", place=str(final), remedy="remove it, or name another")
+    temporary = final.with_name(f".{final.name}.tmp")
+    note = temporary / "plan.json"
+    key = fingerprint(list(plan))
+    if not note.is_file() or read_json(note)["key"] != key:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _check_room(final, size)
+        temporary.mkdir(parents=True)
+        write_json(note, {"key": key})
+    else:
+        written = sum(file.stat().st_size for file in temporary.iterdir())
+        _check_room(final, size - written)
+    write(temporary)
+    note.unlink()
+    sync_directory(temporary)
+    if final.exists():
+        final.rmdir()
+    temporary.rename(final)
+    sync_directory(final.parent)
+
+
+def _check_room(final: Path, size: int) -> None:
+    parent = final.parent
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if size > free:
+        raise ResourcesExhausted(
+            f"{size / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free",
+            place=str(parent),
+            remedy="free space, or write to another disk",
+        )
+
+
+def _carry(source: Path, target: Path) -> None:
+    """Copies configuration and tokenizer, everything that isn't weights."""
+    target.mkdir(exist_ok=True)
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.suffix in _CARRIED and not file.name.endswith(_WEIGHT_FILES):
+            write_bytes(target / file.name, file.read_bytes())
+
+
+def _check_tokenizer(source: Path, model: ModelConfig) -> None:
+    path = source / "tokenizer.json"
+    if not path.is_file():
+        return
+    described = read_json(path)
+    ids = list((described.get("model") or {}).get("vocab") or {})
+    vocabulary = (described.get("model") or {}).get("vocab") or {}
+    highest = max(vocabulary.values()) if isinstance(vocabulary, dict) and vocabulary else len(ids) - 1
+    highest = max([highest, *(token["id"] for token in described.get("added_tokens") or [])])
+    if model.vocab_size is not None and highest >= model.vocab_size:
+        raise BadInput(
+            f"the tokenizer's highest id is {highest}, the model has {model.vocab_size} tokens",
+            place=str(path),
+            remedy="use the tokenizer that belongs to this model",
+        )
+
+
+def _identity(source: Path) -> str:
+    files = sorted((file.name, file.stat().st_size) for file in source.iterdir() if file.is_file())
+    return fingerprint([str(source.resolve()), files])
