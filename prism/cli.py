@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from prism.commands import convert, data, doctor, launch, plan, recipes, run
+from prism.commands import convert, data, doctor, launch, models, plan, recipes, run
 
 app = typer.Typer(
     name="prism",
@@ -17,8 +17,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for group in (run, plan, launch, convert, doctor):
+for group in (run, plan, launch, doctor):
     group.register(app)
+app.add_typer(convert.app, name="convert")
+app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 

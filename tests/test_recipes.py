@@ -15,6 +15,10 @@ PARAMETERS = {
     "llama_3_1_8b": 8_030_261_248,
     "nemotron_h_8b": 8_100_852_736,
     "mistral_small_24b": 23_572_403_200,
+    "mistral_7b": 7_241_732_096,
+    "granite_3_3_8b": 8_170_835_968,
+    "granite_4_micro": 3_402_836_480,
+    "granite_4_h_micro": 3_191_396_096,
 }
 DOMAINS = {  # percent, sums of Figure 2's columns
     "math": {"math": 75, "general": 15, "chat": 10},

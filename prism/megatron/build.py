@@ -41,7 +41,13 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
         vocab_size: tokens that the tokenizer knows; padded here.
     """
     config = transformer_config(model, layout, precision)
-    vocabulary = padded_vocabulary(vocab_size, layout.tensor)
+    placed: torch.nn.Module = construct(config, model, vocab_size).to(backend().device)
+    return Float16Module(config, placed) if precision == "bf16" else placed
+
+
+def construct(config: TransformerConfig, model: ModelConfig, vocab_size: int) -> Any:
+    """This rank's chunk where torch puts new tensors, unwrapped."""
+    vocabulary = padded_vocabulary(vocab_size, config.tensor_model_parallel_size)
     first, last = parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
     if model.hybrid_pattern:
         from prism.megatron.hybrid import build_hybrid
@@ -63,8 +69,7 @@ def build_model(model: ModelConfig, vocab_size: int, layout: Layout, precision: 
     mask_padding(module, vocab_size, vocabulary)
     if model.rope_base and model.rope_scaling is not None:
         stretch_rope(module.rotary_pos_emb, model.rope_scaling)
-    placed: torch.nn.Module = module.to(backend().device)
-    return Float16Module(config, placed) if precision == "bf16" else placed
+    return module
 
 
 def stretch_rope(rope: Any, scaling: RopeScalingConfig) -> None:

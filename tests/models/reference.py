@@ -3,6 +3,7 @@ fill its buffers.
 
     reference.py ROOT    makes each tiny model with random weights, ROOT/<name>, and ROOT/<name>.reference: logits of
                          ROOT/tokens, and gradients of the mean loss
+    reference.py ROOT observe    only the second: the models are there
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ def observe(folder: Path, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def main() -> None:
-    root = Path(sys.argv[1])
+    root, exists = Path(sys.argv[1]), "observe" in sys.argv[2:]
     tokens = load_file(root / "tokens")["tokens"]
     for name in TINY:
-        make(name, root / name)
+        if not exists:
+            make(name, root / name)
         save_file(observe(root / name, tokens), root / f"{name}.reference")
 
 

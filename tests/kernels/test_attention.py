@@ -1,0 +1,56 @@
+"""Attention in blocks against the whole score matrix."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from prism.kernels.attention import attention, window_mask
+
+
+def inputs(length: int) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(length)
+    query = torch.randn(2, 4, length, 8, generator=generator, dtype=torch.float64)
+    key, value = (torch.randn(2, 2, length, 8, generator=generator, dtype=torch.float64) for _ in range(2))
+    return query, key, value
+
+
+def by_matrix(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
+    key, value = (part.repeat_interleave(2, 1) for part in (key, value))
+    scores = (query @ key.mT / 8**0.5).masked_fill(~seen, float("-inf"))
+    return scores.softmax(-1) @ value
+
+
+def causal(length: int) -> Tensor:
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+@pytest.mark.parametrize("window", [1, 5, 128, 129, 299, 300, 400])
+def test_a_window_counts_the_current_position(window: int) -> None:
+    query, key, value = inputs(300)
+    seen = causal(300) & window_mask(0, 300, window, torch.device("cpu"))
+    assert seen.sum(1).max() == min(window, 300)
+    found = attention(query, key, value, causal=True, window=window)
+    torch.testing.assert_close(found, by_matrix(query, key, value, seen))
+
+
+@pytest.mark.parametrize("window", [None, 7])
+@pytest.mark.parametrize("ends", [[40], [1, 40], [13, 13, 39, 40]])
+def test_documents_see_only_themselves(ends: list[int], window: int | None) -> None:
+    query, key, value = inputs(40)
+    number = torch.bucketize(torch.arange(40), torch.tensor(ends), right=True)
+    seen = causal(40) & (number[:, None] == number[None, :])
+    if window is not None:
+        seen &= window_mask(0, 40, window, torch.device("cpu"))
+    found = attention(query, key, value, causal=True, window=window, documents=ends)
+    torch.testing.assert_close(found, by_matrix(query, key, value, seen))
+
+
+def test_gradients_of_a_window_equal_the_matrix_s() -> None:
+    parts = tuple(part.requires_grad_() for part in inputs(200))
+    seen = causal(200) & window_mask(0, 200, 30, torch.device("cpu"))
+    ours = torch.autograd.grad(attention(*parts, causal=True, window=30).square().sum(), parts)
+    theirs = torch.autograd.grad(by_matrix(*parts, seen).square().sum(), parts)
+    for mine, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, expected)
