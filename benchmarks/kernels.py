@@ -40,9 +40,9 @@ class Shape:
         return self.inner // self.head_dim
 
 
-MIXERS = {
-    f"state 128, {length} tokens": Shape(512, 1024, 64, 128, 1, 256, 1, length) for length in (1024, 2048)
-} | {"miniature": Shape(128, 256, 32, 32, 1, 64, 16, 64)}
+MIXERS = {f"state 128, {length} tokens": Shape(512, 1024, 64, 128, 1, 256, 1, length) for length in (1024, 2048)} | {
+    "miniature": Shape(128, 256, 32, 32, 1, 64, 16, 64)
+}
 """The miniature's sizes are those of recipes/models/miniature_hybrid.yaml and of a batch of its mid-training."""
 
 MIXER_GOALS = {"miniature": 1.3}
