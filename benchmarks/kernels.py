@@ -9,6 +9,7 @@ reset once everything is imported and warm, so that its growth is what inputs, o
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,7 +41,7 @@ class Shape:
         return self.inner // self.head_dim
 
 
-MIXERS = {f"state 128, {length} tokens": Shape(512, 1024, 64, 128, 1, 256, 1, length) for length in (1024, 2048)} | {
+MIXERS = {f"state128_{length}": Shape(512, 1024, 64, 128, 1, 256, 1, length) for length in (1024, 2048)} | {
     "miniature": Shape(128, 256, 32, 32, 1, 64, 16, 64)
 }
 """The miniature's sizes are those of recipes/models/miniature_hybrid.yaml and of a batch of its mid-training."""
@@ -54,6 +55,7 @@ ATTENTION = {"ours": "SdpaCoreAttention", "megatron-core": "DotProductAttention"
 
 
 def main() -> None:
+    os.environ["PRISM_BACKEND"] = "cpu"  # for the child processes too
     torch.set_num_threads(THREADS)
     rounds = 1 if quick() else 9
     # First the peers: once prism.megatron is imported, CUDA calls are stood in for, which transformers must not see.
@@ -71,6 +73,11 @@ def main() -> None:
             )
             figures |= {f"mixer {name}, {side} ms": 1e3 * value for side, value in seconds.items()}
             figures[f"mixer {name}, largest difference"] = error
+            if shape.state == 128:
+                seconds, error = compare_scans(shape, rounds)
+                ratios[f"scan_{name}_over_transformers"] = Ratio(seconds["transformers"] / seconds["ours"], 3.0)
+                figures |= {f"scan {name}, {side} ms": 1e3 * value for side, value in seconds.items()}
+                figures[f"scan {name}, largest difference"] = error
         seconds, error = compare_attention(rounds)
     ratios["attention_over_unfused"] = Ratio(seconds["megatron-core"] / seconds["ours"], 2.0)
     figures |= {f"attention, {side} ms": 1e3 * value for side, value in seconds.items()}
@@ -153,9 +160,51 @@ def compare_mixers(peer: torch.nn.Module, shape: Shape, rounds: int) -> tuple[di
         out, _bias = ours(our_x)
         return [out, *torch.autograd.grad(out, our_leaves, our_gradient)]
 
+    inner = torch.randn(shape.batch, shape.length, shape.inner, requires_grad=True)
+
+    def projections() -> None:
+        """What both sides have in common, and no kernel of ours can shorten."""
+        for layer, given in ((peer.in_proj, their_x), (peer.out_proj, inner)):
+            out = layer(given)
+            torch.autograd.grad(out, [given, layer.weight], out.detach())
+
     mine, reference = our_pass(), their_pass()
     mine[:2] = [tensor.transpose(0, 1) for tensor in mine[:2]]
     error = agreement(mine, reference)
+    contenders = {"transformers": their_pass, "ours": our_pass, "projections alone": projections}
+    return median_seconds(contenders, rounds), error
+
+
+def compare_scans(shape: Shape, rounds: int) -> tuple[dict[str, float], float]:
+    """As `compare_mixers`, for the scan alone: the mixer's projections take both sides the same time."""
+    from transformers.models.nemotron_h.modeling_nemotron_h import mamba2_chunk_scan
+
+    from prism.kernels.ssd import ssd_scan
+
+    generator = torch.Generator().manual_seed(1)
+    heads = (shape.batch, shape.length, shape.heads)
+    groups = (shape.batch, shape.length, shape.groups, shape.state)
+    leaves = [
+        torch.randn(*heads, shape.head_dim, generator=generator),
+        torch.empty(heads).uniform_(-6.9, -2.3, generator=generator).exp(),
+        -torch.empty(shape.heads).uniform_(1, 16, generator=generator),
+        torch.randn(groups, generator=generator),
+        torch.randn(groups, generator=generator),
+        torch.randn(shape.heads, generator=generator),
+    ]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    gradient = torch.randn(*heads, shape.head_dim, generator=generator)
+
+    def their_pass() -> list[torch.Tensor]:
+        out = mamba2_chunk_scan(*leaves[:5], shape.chunk, D=leaves[5])
+        return [out, *torch.autograd.grad(out, leaves, gradient)]
+
+    def our_pass() -> list[torch.Tensor]:
+        out = ssd_scan(*leaves, chunk_size=shape.chunk).y
+        return [out, *torch.autograd.grad(out, leaves, gradient)]
+
+    error = agreement(our_pass(), their_pass())
     return median_seconds({"transformers": their_pass, "ours": our_pass}, rounds), error
 
 
