@@ -72,9 +72,10 @@ class _ShiftedSum(torch.autograd.Function):
         d_linear = torch.ops.aten.silu_backward(grad, linear)
         d_padded = torch.zeros_like(padded)
         d_weight = torch.empty_like(rows)
+        products = torch.empty_like(d_linear)
         for tap in range(kernel):
             window = slice(tap, tap + length)
             seen = d_linear if same is None or tap == kernel - 1 else d_linear * same[tap]
             d_padded[:, window].addcmul_(seen, rows[tap])
-            d_weight[tap] = (padded[:, window] * seen).sum((0, 1))
+            d_weight[tap] = torch.mul(padded[:, window], seen, out=products).sum((0, 1))
         return d_padded, d_weight.t(), d_linear.sum((0, 1)), None

@@ -42,7 +42,8 @@ def ssd_scan(module: _Module) -> Any:
             chunk_size,
             D=D,
             initial_states=initial_state,
-            seq_idx=None if seq_idx is None else seq_idx.int(),
+            # Their state before the first position belongs to document 0.
+            seq_idx=None if seq_idx is None else (seq_idx - seq_idx[:, :1]).int(),
             return_final_states=with_state,
         )
         return Scanned(*result) if with_state else Scanned(result, None)

@@ -20,6 +20,9 @@ from torch import Tensor
 
 _LOG2_E = math.log2(math.e)
 
+_LONGEST_CHUNK = 128
+"""More is slower: half of what a chunk computes lies above its diagonal."""
+
 
 def time_steps(raw: Tensor, bias: Tensor, keep: Tensor | None = None) -> Tensor:
     """Positive step sizes: softplus(raw + bias), zero where `keep` is False, so that pads leave no trace.
@@ -65,7 +68,7 @@ def ssd_scan(
         A: negative decay rates, (heads,).
         B, C: (batch, seq, groups, state); consecutive heads share a group.
         D: skip weights, (heads,).
-        chunk_size: positions handled at once; changes speed and rounding only.
+        chunk_size: positions handled at once, at most; changes speed and rounding only.
         initial_state: (batch, heads, head_dim, state); continues the document of the first position.
         seq_idx: document number of each position, (batch, seq), never falling; a new number starts from zero.
         with_state: compute the state after the last position too; without it `Scanned.state` may be None.
@@ -73,7 +76,7 @@ def ssd_scan(
     batch, length, heads, dim = x.shape
     groups, state = B.shape[2:]
     shared = heads // groups
-    size = min(chunk_size, length)
+    size = min(chunk_size, length, _LONGEST_CHUNK)
     chunks = -(-length // size)
     wide = torch.promote_types(x.dtype, torch.float32)
 
@@ -91,57 +94,58 @@ def ssd_scan(
     if chunks > 1 or initial_state is not None or with_state:
         starts, final = _carry(scaled, log_decay, Bc, initial_state, documents)
         if chunks > 1 or initial_state is not None:
-            y = y + _from_starts(starts, log_decay, Cc, documents)
+            y = _from_starts(starts, log_decay, Cc, documents).add_(y)
     y = y.reshape(batch, chunks * size, heads, dim)[:, :length]
     if D is not None:
-        y = y + xs[:, :length] * D.to(wide)[:, None]
+        y = torch.addcmul(y, xs[:, :length], D.to(wide)[:, None])
     return Scanned(y.to(x.dtype), final)
 
 
 def _carry(
     scaled: Tensor, log_decay: Tensor, Bc: Tensor, initial_state: Tensor | None, documents: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States at the start of every chunk (batch, chunks, groups, shared*dim, state), and after the last one."""
-    batch, chunks, size, groups, shared, dim = scaled.shape
+    """States at the start of every chunk (batch, chunks, groups, state, shared*dim), and after the last one."""
+    batch, chunks, _, groups, shared, dim = scaled.shape
     state = Bc.shape[-1]
     to_end = torch.exp2(log_decay[..., -1:] - log_decay)  # (batch, chunks, groups, shared, size)
-    if documents is not None:
-        to_end = to_end * (documents == documents[..., -1:])[:, :, None, None]
-    weighted = scaled * to_end.permute(0, 1, 4, 2, 3)[..., None]
-    grown = weighted.permute(0, 1, 3, 4, 5, 2).reshape(batch, chunks, groups, shared * dim, size) @ Bc
-    grown = grown.view(batch, chunks, groups, shared, dim * state).permute(0, 2, 3, 1, 4)
-    first = (
-        grown.new_zeros(batch, groups, shared, 1, dim * state)
-        if initial_state is None
-        else initial_state.to(grown.dtype).view(batch, groups, shared, 1, dim * state)
-    )
-    totals = F.pad(log_decay[..., -1].permute(0, 2, 3, 1), (1, 0)).cumsum(-1)  # (batch, groups, shared, 1 + chunks)
-    blocked = None
+    decay = torch.exp2(log_decay[..., -1])  # of a whole chunk: (batch, chunks, groups, shared)
     if documents is not None:
         ends = torch.cat([documents[:, 0, :1], documents[:, :, -1]], 1)
-        blocked = (ends[:, :, None] != ends[:, None, :])[:, None]
-    states = decayed_mix(totals[:, None], None, torch.cat([first, grown], 3)[:, None], blocked)[:, 0]
-    starts = states[:, :, :, :-1].permute(0, 3, 1, 2, 4).reshape(batch, chunks, groups, shared * dim, state)
-    return starts, states[:, :, :, -1].reshape(batch, groups * shared, dim, state)
+        to_end = to_end * (documents == ends[:, 1:, None])[:, :, None, None]
+        decay = decay * (ends[:, 1:] == ends[:, :-1])[:, :, None, None]
+    weighted = (scaled * to_end.permute(0, 1, 4, 2, 3)[..., None]).flatten(-2).transpose(2, 3)
+    # The state axis before the heads: the other way round, gradients would have to be transposed.
+    grown = (Bc.mT @ weighted).view(batch, chunks, groups, state, shared, dim)
+    if initial_state is None:
+        last = grown.new_zeros(batch, groups, state, shared, dim)
+    else:
+        last = initial_state.to(grown.dtype).view(batch, groups, shared, dim, state).permute(0, 1, 4, 2, 3)
+    starts = []
+    for kept, added in zip(decay[:, :, :, None, :, None].unbind(1), grown.unbind(1), strict=True):
+        starts.append(last)
+        last = torch.addcmul(added, last, kept)
+    final = last.permute(0, 1, 3, 4, 2).reshape(batch, groups * shared, dim, state)
+    return torch.stack(starts, 1).flatten(-2), final
 
 
 def _from_starts(starts: Tensor, log_decay: Tensor, Cc: Tensor, documents: Tensor | None) -> Tensor:
     """What the state at a chunk's start gives to its positions: (batch, chunks, size, groups, shared, dim)."""
-    batch, chunks, groups, shared, size = log_decay.shape
+    shared = log_decay.shape[3]
     reach = torch.exp2(log_decay)
     if documents is not None:
         before = torch.cat([documents[:, :1, :1], documents[:, :-1, -1:]], 1)
         reach = reach * (documents == before)[:, :, None, None]
-    read = (Cc @ starts.mT).view(batch, chunks, groups, size, shared, -1)
-    return (read * reach.mT[..., None]).transpose(2, 3)
+    read = (Cc @ starts).unflatten(-1, (shared, -1))  # (batch, chunks, groups, size, shared, dim)
+    from_starts: Tensor = (read * reach.mT[..., None]).transpose(2, 3)
+    return from_starts
 
 
-def decayed_mix(log_decay: Tensor, affinity: Tensor | None, values: Tensor, blocked: Tensor | None) -> Tensor:
+def decayed_mix(log_decay: Tensor, affinity: Tensor, values: Tensor, blocked: Tensor | None) -> Tensor:
     """out[i] = sum over j <= i of 2^(log_decay[i] - log_decay[j]) affinity[i, j] values[j].
 
     Args:
         log_decay: (batch, chunks, groups, shared, size), falling with the position.
-        affinity: (batch, chunks, groups, size, size), or None for ones.
+        affinity: (batch, chunks, groups, size, size).
         values: (batch, chunks, groups, shared, size, dim).
         blocked: (batch, chunks, size, size), True where j gives nothing to i.
     """
@@ -153,12 +157,12 @@ class _DecayedMix(torch.autograd.Function):
     """Written out by hand: autograd would keep and pass over five (size x size) tensors a head."""
 
     @staticmethod
-    def forward(ctx: Any, log_decay: Tensor, affinity: Tensor | None, values: Tensor, blocked: Tensor | None) -> Tensor:
+    def forward(ctx: Any, log_decay: Tensor, affinity: Tensor, values: Tensor, blocked: Tensor | None) -> Tensor:
         decay = (log_decay[..., :, None] - log_decay[..., None, :]).exp2_()
         if blocked is not None:
             decay.masked_fill_(blocked[:, :, None, None], 0.0)
         decay.tril_()  # also removes what overflowed above the diagonal
-        mixed = decay if affinity is None else decay * affinity[:, :, :, None]
+        mixed = decay * affinity[:, :, :, None]
         values = values.contiguous()
         out = mixed @ values
         ctx.save_for_backward(decay, mixed, values, out)
@@ -169,12 +173,12 @@ class _DecayedMix(torch.autograd.Function):
         decay, mixed, values, out = ctx.saved_tensors
         grad = grad.contiguous()
         grad_values = mixed.mT @ grad
-        grad_affinity = None
-        if ctx.needs_input_grad[1]:
-            grad_affinity = (grad @ values.mT).mul_(decay).sum(3)
+        grad_affinity = (grad @ values.mT).mul_(decay).sum(3)
         # Row and column sums of grad_mixed * mixed, without forming it.
-        grad_log = ((grad * out).sum(-1) - (values * grad_values).sum(-1)) * math.log(2)
-        return grad_log, grad_affinity, grad_values, None
+        products = grad * out  # used twice: memory fresh from the allocator is slow to write
+        grad_log = products.sum(-1)
+        grad_log -= torch.mul(values, grad_values, out=products).sum(-1)
+        return grad_log * math.log(2), grad_affinity, grad_values, None
 
 
 def _pad(tensor: Tensor, length: int) -> Tensor:
