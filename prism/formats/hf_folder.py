@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ _DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
 }
+_WRITE_BYTES = 1 << 26
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
@@ -116,7 +119,8 @@ def write_tensors(folder: Path, tensors: Sequence[OutTensor], shard_bytes: int, 
     count = len(shards)
     names = [SINGLE] if count == 1 else [f"model-{number:05d}-of-{count:05d}.safetensors" for number in _from_1(count)]
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(_write_shard, [folder / name for name in names], shards))
+        for name, shard in zip(names, shards, strict=True):
+            _write_shard(folder / name, shard, pool)
     if count > 1:
         of = {tensor.name: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
         total = sum(tensor.bytes for tensor in tensors)
@@ -139,8 +143,11 @@ def _shards(tensors: Sequence[OutTensor], shard_bytes: int) -> list[list[OutTens
     return shards
 
 
-def _write_shard(path: Path, tensors: Sequence[OutTensor]) -> None:
-    """The format: length of the header, header in JSON, then every tensor's bytes, end to end."""
+def _write_shard(path: Path, tensors: Sequence[OutTensor], pool: ThreadPoolExecutor) -> None:
+    """The format: length of the header, header in JSON, then every tensor's bytes, end to end.
+
+    Every tensor's place is known beforehand, so they are written side by side.
+    """
     if path.exists():
         return
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
@@ -158,6 +165,14 @@ def _write_shard(path: Path, tensors: Sequence[OutTensor]) -> None:
     with atomic_writer(path) as handle:
         handle.write(len(text).to_bytes(8, "little"))
         handle.write(text)
-        for tensor in tensors:
-            content = tensor.read().contiguous()
-            handle.write(content.view(torch.uint8).numpy().reshape(-1).data)
+        handle.flush()
+        starts = [8 + len(text) + header[tensor.name]["data_offsets"][0] for tensor in tensors]
+        list(pool.map(partial(_write_at, handle.fileno()), starts, tensors))
+
+
+def _write_at(descriptor: int, start: int, tensor: OutTensor) -> None:
+    array: Any = tensor.read().contiguous().view(torch.uint8).numpy()
+    content = memoryview(array.reshape(-1))
+    while content:
+        written = os.pwrite(descriptor, content[:_WRITE_BYTES], start)
+        content, start = content[written:], start + written

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from prism.errors import RecipeError
-from prism.megatron import checkpoint
-from prism.megatron.layout import layout_of
-from prism.megatron.parallel import is_first_rank, process_groups
-from prism.megatron.trainee import build_frozen
+from prism.errors import BadInput, RecipeError
+from prism.formats.torch_dist import TorchDist
+from prism.megatron.checkpoint import require_latest
+from prism.models.convert import write_step
+from prism.models.weights import Weight
 from prism.prompts import PromptContract
 from prism.prompts.export import export_stage
 
@@ -20,15 +21,41 @@ if TYPE_CHECKING:
     from prism.recipe import Recipe
 
 
-def interpolate(base: Sequence[Tensor], trained: Sequence[Tensor], base_weight: float) -> None:
-    """trained <- base_weight x base + (1 - base_weight) x trained, in place, tensor by tensor."""
-    with torch.no_grad():
-        for old, new in zip(base, trained, strict=True):
-            new.lerp_(old.to(new.dtype), base_weight)
+@dataclass(frozen=True)
+class Merged:
+    """Weights between those of two checkpoints, in the second's types; mixed in float32 or better."""
+
+    base: TorchDist
+    trained: TorchDist
+    base_weight: float
+
+    def dtype(self, weight: Weight) -> torch.dtype:
+        return self.trained.dtype(weight.name)
+
+    def blocks(self, weight: Weight) -> Sequence[int]:
+        return [weight.shape[0]]
+
+    def rows(self, weight: Weight, first: int, end: int) -> Tensor:
+        """Raises BadInput when the two hold different models."""
+        for checkpoint in (self.base, self.trained):
+            found = checkpoint.shape(weight.name) if weight.name in checkpoint else ()
+            if weight.vocabulary and found[:1] >= weight.shape[:1]:
+                found = (weight.shape[0], *found[1:])  # padded
+            if found != weight.shape:
+                raise BadInput(
+                    f"{weight.name} isn't there, or has another shape",
+                    place=str(checkpoint.path),
+                    remedy="merge two checkpoints of one model",
+                )
+        old, new = (checkpoint.read(weight.name, first, end) for checkpoint in (self.base, self.trained))
+        wide = torch.promote_types(new.dtype, torch.float32)
+        return new.to(wide).lerp_(old.to(wide), self.base_weight).to(new.dtype)
 
 
 def run_merge(recipe: Recipe, stage: str) -> None:
     """Merges the stage's parent with the base and saves the result as the stage's checkpoint, step 0.
+
+    One process does it, tensor by tensor: no more than a few tensors are in memory.
 
     Raises:
         RecipeError: neither `base` is set nor has the parent a parent.
@@ -41,18 +68,9 @@ def run_merge(recipe: Recipe, stage: str) -> None:
         raise RecipeError(
             f"stage {parent} has no base to merge with", place=f"pipeline.{stage}.with.base", remedy="name a stage"
         )
-    folder = recipe.stage_directory(stage)
-    layout = layout_of(recipe.cluster_config(stage))
-    with process_groups(layout, recipe.run.seed):
-        contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-        models = []
-        for name in (base, parent):
-            model = build_frozen(recipe.model, contract.vocab_size, layout)
-            checkpoint.load(checkpoint.require_latest(recipe.stage_directory(name) / "checkpoints"), model)
-            models.append(model)
-        weights = [[parameter.data for parameter in model.parameters()] for model in models]
-        interpolate(weights[0], weights[1], config.base_weight)
-        checkpoint.save(folder / "checkpoints", 0, models[1], None, {"merged": [base, parent]})
-        first = is_first_rank()
-    if first:
-        export_stage(recipe, stage)
+    contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
+    old, new = (TorchDist(require_latest(recipe.stage_directory(name) / "checkpoints").path) for name in (base, parent))
+    merged = Merged(old, new, config.base_weight)
+    folder = recipe.stage_directory(stage) / "checkpoints"
+    write_step(folder, merged, recipe.model, contract.vocab_size, {"merged": [base, parent]})
+    export_stage(recipe, stage)

@@ -22,7 +22,7 @@ from prism.formats.hf_folder import HfFolder, write_tensors
 from prism.formats.torch_dist import TorchDist
 from prism.formats.torch_dist_writer import write_torch_dist
 from prism.models.family import family_of, identify
-from prism.models.storage import check_hf, check_megatron, to_hf, to_pieces
+from prism.models.storage import FromHf, MegatronRows, check_hf, check_megatron, to_hf, to_pieces
 from prism.models.weights import Weight
 from prism.recipe import ModelConfig
 
@@ -64,25 +64,31 @@ def hf_to_megatron(source: Path, target: Path, *, megatron_lm: bool = False, wor
     folder = HfFolder(source)
     check_hf(folder, weights, model.tie_embeddings)
     _check_tokenizer(source, model)
-    pieces, shapes, states = to_pieces(folder, weights, model, fused_norms=megatron_lm)
-    size = sum(piece.bytes for piece in pieces)
-    final = target / ("iter_0000000" if megatron_lm else "step_00000000")
+    final = target / ("iter_0000000" if megatron_lm else step_name(0))
+    identity = _identity(source)
 
-    def write(temporary: Path) -> None:
-        write_torch_dist(temporary, pieces, shapes, states, workers or default_workers())
+    def describe(temporary: Path) -> None:
         if megatron_lm:
-            common = {"checkpoint_version": 3.0, "iteration": 0}
-            torch.save(common, temporary / "common.pt")
-        else:
-            torch.save({}, temporary / "common.pt")
-            _carry(source, temporary / _HF)
-            state = {"schema_version": CHECKPOINT_SCHEMA, "step": 0, "imported": _identity(source)}
-            write_json(temporary / "state.json", state)
+            torch.save({"checkpoint_version": 3.0, "iteration": 0}, temporary / "common.pt")
+            return
+        _carry(source, temporary / _HF)
+        _describe_step(temporary, {"imported": identity})
 
-    _make(final, write, size, [_identity(source), model.model_dump(mode="json"), megatron_lm])
+    rows = FromHf(folder, model)
+    done = _write_megatron(final, rows, weights, model, describe, [identity], workers, fused_norms=megatron_lm)
     if megatron_lm:
         write_bytes(target / "latest_checkpointed_iteration.txt", b"0")
-    return Conversion(final, model, len(shapes), size)
+    return done
+
+
+def write_step(
+    target: Path, rows: MegatronRows, model: ModelConfig, vocab_size: int, state: Mapping[str, Any]
+) -> Conversion:
+    """Writes `target/step_00000000` of weights from anywhere, tensor by tensor; `state` is remembered beside them."""
+    sized = model.model_copy(update={"vocab_size": vocab_size})
+    final = target / step_name(0)
+    shutil.rmtree(final, ignore_errors=True)
+    return _write_megatron(final, rows, _weights(sized), sized, lambda folder: _describe_step(folder, state), [state])
 
 
 def megatron_to_hf(
@@ -153,6 +159,38 @@ def find_checkpoint(path: Path) -> Path:
 def _weights(model: ModelConfig) -> list[Weight]:
     assert model.vocab_size is not None  # every config.json states it
     return list(family_of(model).weight_map(model, model.vocab_size))
+
+
+def step_name(step: int) -> str:
+    """Name of a checkpoint's folder."""
+    return f"step_{step:08d}"
+
+
+def _describe_step(folder: Path, state: Mapping[str, Any]) -> None:
+    torch.save({}, folder / "common.pt")
+    write_json(folder / "state.json", {"schema_version": CHECKPOINT_SCHEMA, "step": 0, **state})
+
+
+def _write_megatron(
+    final: Path,
+    rows: MegatronRows,
+    weights: Sequence[Weight],
+    model: ModelConfig,
+    describe: Callable[[Path], None],
+    plan: Sequence[Any],
+    workers: int | None = None,
+    *,
+    fused_norms: bool = False,
+) -> Conversion:
+    pieces, shapes, states = to_pieces(rows, weights, model, fused_norms=fused_norms)
+    size = sum(piece.bytes for piece in pieces)
+
+    def write(temporary: Path) -> None:
+        write_torch_dist(temporary, pieces, shapes, states, workers or default_workers())
+        describe(temporary)
+
+    _make(final, write, size, [*plan, model.model_dump(mode="json"), fused_norms])
+    return Conversion(final, model, len(shapes), size)
 
 
 def _export(

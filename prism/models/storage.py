@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -96,48 +97,82 @@ def _hf_tensor(checkpoint: TorchDist, weight: Weight, model: ModelConfig, index:
     return checkpoint.read(weight.name, first, end)
 
 
+class MegatronRows(Protocol):
+    """Where the weights of a checkpoint to be written come from."""
+
+    def dtype(self, weight: Weight) -> torch.dtype: ...
+
+    def blocks(self, weight: Weight) -> Sequence[int]:
+        """Rows of the blocks that are cheap to get one by one; they sum to the weight's rows without padding."""
+        ...
+
+    def rows(self, weight: Weight, first: int, end: int) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class FromHf:
+    """Weights of a Hugging Face folder: tensors that are stacked in Megatron come one by one, as they are."""
+
+    folder: HfFolder
+    model: ModelConfig
+
+    def dtype(self, weight: Weight) -> torch.dtype:
+        return self.folder.dtype(weight.parts[0].name)
+
+    def blocks(self, weight: Weight) -> Sequence[int]:
+        return [part.shape[0] for part in weight.parts] if weight.join == "rows" else [weight.shape[0]]
+
+    def rows(self, weight: Weight, first: int, end: int) -> Tensor:
+        if weight.join == "rows":
+            start = 0
+            for part in weight.parts:
+                if (start, start + part.shape[0]) == (first, end):
+                    return self.folder.read(part.name)
+                start += part.shape[0]
+        whole = join(weight, [self.folder.read(part.name) for part in weight.parts], self.model)
+        return whole[first:end]
+
+
 def to_pieces(
-    folder: HfFolder, weights: Sequence[Weight], model: ModelConfig, *, fused_norms: bool = False
+    source: MegatronRows, weights: Sequence[Weight], model: ModelConfig, *, fused_norms: bool = False
 ) -> tuple[list[Piece], dict[str, tuple[int, ...]], list[str]]:
-    """What a torch_dist checkpoint of a Hugging Face folder holds: blocks, shapes by key, keys of extra states."""
+    """What a torch_dist checkpoint of `source` holds: blocks, shapes by key, keys of extra states."""
     stacked = model.hybrid_pattern is None
     pieces: list[Piece] = []
     shapes: dict[str, tuple[int, ...]] = {}
     for weight in weights:
         rows = padded_vocabulary(weight.shape[0]) if weight.vocabulary else weight.shape[0]
-        dtype = folder.dtype(weight.parts[0].name)
         tail = weight.shape[1:]
         for slot in slots(weight.name, rows, stacked=stacked, mixer=_mixer(model), fused_norms=fused_norms):
             whole = (slot.end - slot.first, *tail)
             shapes[slot.key] = whole if slot.layer is None else (model.num_layers, *whole)
-            pieces += _pieces(folder, weight, slot, model, dtype)
+            pieces += _pieces(source, weight, slot)
     states = extra_state_keys([weight.name for weight in weights], stacked=stacked, layers=model.num_layers)
     return pieces, shapes, states
 
 
-def _pieces(folder: HfFolder, weight: Weight, slot: Slot, model: ModelConfig, dtype: torch.dtype) -> list[Piece]:
-    """Blocks of one slot: stacked rows come tensor by tensor, as they are; others as one block."""
-    tail = weight.shape[1:]
-    stack = () if slot.layer is None else (slot.layer,)
-
-    def piece(first: int, rows: int, read: Callable[[], Tensor]) -> Piece:
-        offsets, shape = (*stack, first, *(0 for _ in tail)), (*(1 for _ in stack), rows, *tail)
-        return Piece(slot.key, offsets, shape, dtype, lambda: read().view(shape))
-
-    if weight.join != "rows":
-        return [piece(0, slot.end - slot.first, partial(_megatron_rows, folder, weight, slot, model))]
-    pieces, first = [], 0
-    for part in weight.parts:
-        pieces.append(piece(first, part.shape[0], partial(folder.read, part.name)))
-        first += part.shape[0]
-    return pieces
+def _pieces(source: MegatronRows, weight: Weight, slot: Slot) -> Iterator[Piece]:
+    """One slot as blocks: the source's own where the slot is the whole weight, else one."""
+    tail, stack = weight.shape[1:], () if slot.layer is None else (slot.layer,)
+    whole = slot.end - slot.first >= weight.shape[0]
+    blocks = list(source.blocks(weight)) if whole else [slot.end - slot.first]
+    blocks[-1] += slot.end - slot.first - sum(blocks)  # padding
+    first = slot.first
+    for rows in blocks:
+        shape = (*(1 for _ in stack), rows, *tail)
+        offsets = (*stack, first - slot.first, *(0 for _ in tail))
+        read = partial(_padded_rows, source, weight, first, rows, shape)
+        yield Piece(slot.key, offsets, shape, source.dtype(weight), read)
+        first += rows
 
 
-def _megatron_rows(folder: HfFolder, weight: Weight, slot: Slot, model: ModelConfig) -> Tensor:
+def _padded_rows(source: MegatronRows, weight: Weight, first: int, rows: int, shape: tuple[int, ...]) -> Tensor:
     """Rows of a weight, and zeros for those that only pad the vocabulary."""
-    whole = join(weight, [folder.read(part.name) for part in weight.parts], model)[slot.first : slot.end]
-    missing = slot.end - slot.first - len(whole)
-    return torch.cat([whole, whole.new_zeros(missing, *whole.shape[1:])]) if missing else whole
+    found = source.rows(weight, first, min(first + rows, weight.shape[0]))
+    missing = rows - len(found)
+    if missing:
+        found = torch.cat([found, found.new_zeros(missing, *found.shape[1:])])
+    return found.view(shape)
 
 
 def _mixer(model: ModelConfig) -> MixerRows | None:
