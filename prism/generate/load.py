@@ -20,6 +20,6 @@ def load_language_model(recipe: Recipe, source: Checkpoint, vocab_size: int) -> 
     Raises:
         BadInput: the checkpoint is damaged or holds another model.
     """
-    model = build_frozen(recipe.model, vocab_size, layout_of(recipe.cluster))
+    model = build_frozen(recipe.model, recipe.vocabulary_rows(vocab_size), layout_of(recipe.cluster))
     checkpoint.load(source, model)
     return MegatronLanguageModel(model, vocab_size, recipe.model.max_position_embeddings)

@@ -72,5 +72,5 @@ def run_merge(recipe: Recipe, stage: str) -> None:
     old, new = (TorchDist(require_latest(recipe.stage_directory(name) / "checkpoints").path) for name in (base, parent))
     merged = Merged(old, new, config.base_weight)
     folder = recipe.stage_directory(stage) / "checkpoints"
-    write_step(folder, merged, recipe.model, contract.vocab_size, {"merged": [base, parent]})
+    write_step(folder, merged, recipe.model, recipe.vocabulary_rows(contract.vocab_size), {"merged": [base, parent]})
     export_stage(recipe, stage)

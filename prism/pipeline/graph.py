@@ -3,7 +3,7 @@
 | kind | name | makes |
 |---|---|---|
 | data | `data` | tokenizer, tokenised sources, blend locks |
-| pretrain, midtrain, extend, merge, rl | the stage's | `stages/<stage>/`: checkpoints, Hugging Face folder, metrics |
+| import, pretrain, midtrain, extend, merge, rl | the stage's | `stages/<stage>/`: checkpoints, hf/, metrics |
 | difficulty | the stage's | `stages/<stage>/prompts.jsonl` |
 | evaluate | `evaluate:<stage>` | `stages/<stage>/evaluate/` |
 | analyze | `analyze:<before>:<after>` | `analysis/weights/...`, `analysis/cka/...` |
@@ -149,6 +149,8 @@ def _stage(recipe: Recipe, stage: str) -> Node:
         inputs.append(checkpoints(node.parent))
     if node.stage in TRAINING_KINDS:
         inputs.append(f"data/blends/{recipe.training_config(stage).blend}.lock.json")
+    elif node.stage == "import":
+        inputs.append(data_path(recipe, f"{recipe.import_config(stage).path}/config.json"))
     elif node.stage == "merge":
         inputs.append(checkpoints(_merged_with(recipe, stage)))
     elif node.prompts_from is not None:
@@ -156,10 +158,11 @@ def _stage(recipe: Recipe, stage: str) -> Node:
     else:
         inputs += [data_path(recipe, entry.path) for entry in recipe.rl_config(stage).prompts.values()]
     steps = None
-    if node.stage not in ("merge", "difficulty"):
+    if node.stage not in ("import", "merge", "difficulty"):
         steps = (recipe.rl_config(stage) if node.stage == "rl" else recipe.training_config(stage)).steps
     made = {
         "difficulty": ("prompts.jsonl",),
+        "import": ("checkpoints", "hf"),
         "merge": ("checkpoints", "hf"),
         "rl": ("checkpoints", "hf", "metrics.jsonl", "samples.jsonl"),
     }.get(node.stage, ("checkpoints", "hf", "metrics.jsonl"))

@@ -82,6 +82,10 @@ def _stage(recipe: Recipe, stage: str) -> None:
             from prism.train import run_training
 
             run_training(recipe, stage)
+        case "import":
+            from prism.train import run_import
+
+            run_import(recipe, stage)
         case "rl":
             from prism.rl import run_rl
 

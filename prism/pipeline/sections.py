@@ -31,6 +31,8 @@ def stage(recipe: Recipe, name: str) -> dict[str, Any]:
     section: dict[str, Any]
     if kind == "merge":
         section = {"long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}}
+    elif kind == "import":
+        section = {"import": recipe.import_config(name).model_dump(mode="json")}
     elif kind == "difficulty":
         section = {"rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)}
     elif kind == "rl":

@@ -20,7 +20,9 @@ def export_checkpoint(recipe: Recipe, source: Checkpoint, directory: Path) -> No
         BadInput: the checkpoint isn't of the recipe's model.
     """
     contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-    export_weights(source, recipe.model, contract.vocab_size, contract.end_of_document_id, directory)
+    export_weights(
+        source, recipe.model, recipe.vocabulary_rows(contract.vocab_size), contract.end_of_document_id, directory
+    )
     contract.export(directory)
 
 

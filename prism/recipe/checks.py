@@ -13,10 +13,15 @@ from prism.recipe.findings import Finding, invalid, nearest
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.rl import RlConfig
-from prism.recipe.schema.stages import MergeConfig
+from prism.recipe.schema.stages import ImportConfig, MergeConfig
 from prism.recipe.schema.training import MidtrainConfig
 
-_SETTINGS: dict[str, type[Section]] = {"rl": RlConfig, "difficulty": RlConfig, "merge": MergeConfig}
+_SETTINGS: dict[str, type[Section]] = {
+    "rl": RlConfig,
+    "difficulty": RlConfig,
+    "merge": MergeConfig,
+    "import": ImportConfig,
+}
 _NEEDS_PARENT = ("midtrain", "merge", "extend", "difficulty", "rl")
 
 
@@ -50,6 +55,11 @@ def missing_files(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(
                 ("rl", "prompts", name, "path"), f"missing file {prompts.path}", "correct the path, or fetch the data"
             )
+
+    for name, node in recipe.pipeline.items():
+        if node.stage == "import" and not _exists(recipe.import_config(name).path):
+            path = recipe.import_config(name).path
+            yield Finding(("pipeline", name, "with", "path"), f"missing folder {path}", "fetch the model")
 
 
 def _exists(path: str) -> bool:
@@ -139,9 +149,8 @@ def _pipeline(recipe: Recipe) -> Iterator[Finding]:
 
 def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     node, path = recipe.pipeline[name], ("pipeline", name, "with")
-    readers: dict[str, Any] = {"rl": recipe.rl_config, "difficulty": recipe.rl_config, "merge": recipe.merge_config}
     try:
-        config = readers.get(node.stage, recipe.training_config)(name)
+        config: Any = recipe.stage_config(name)
     except ValidationError as error:
         yield from invalid(error, _SETTINGS.get(node.stage, MidtrainConfig), path)
         return

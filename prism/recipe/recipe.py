@@ -17,6 +17,7 @@ from prism.recipe.schema.stages import (
     ClaimConfig,
     ClusterConfig,
     EvaluateConfig,
+    ImportConfig,
     LongContextConfig,
     MergeConfig,
     RunConfig,
@@ -27,7 +28,7 @@ from prism.recipe.schema.training import MidtrainConfig
 SCHEMA_VERSION = 1
 
 TRAINING_KINDS = ("pretrain", "midtrain", "extend")
-CHECKPOINT_KINDS = ("pretrain", "midtrain", "merge", "extend", "rl")
+CHECKPOINT_KINDS = ("import", "pretrain", "midtrain", "merge", "extend", "rl")
 """Kinds of stages that leave a checkpoint."""
 
 
@@ -78,11 +79,32 @@ class Recipe(Section):
         """Settings of a merge stage: its section with the node's `with` applied."""
         return MergeConfig.model_validate(merged(self.long_context.merge.model_dump(), self.pipeline[stage].settings))
 
-    def stage_config(self, stage: str) -> MidtrainConfig | RlConfig | MergeConfig:
+    def import_config(self, stage: str) -> ImportConfig:
+        """Settings of an import stage: the node's `with`."""
+        return ImportConfig.model_validate(self.pipeline[stage].settings)
+
+    def vocabulary_rows(self, tokens: int) -> int:
+        """Rows of the token tables: the model's own number, else as many as the tokenizer has tokens.
+
+        Raises:
+            RecipeError: the tokenizer has more tokens than the model.
+        """
+        rows = self.model.vocab_size or tokens
+        if tokens > rows:
+            raise RecipeError(
+                f"the tokenizer has {tokens} tokens, the model {rows}",
+                place="model.vocab_size",
+                remedy="use the model's own tokenizer",
+            )
+        return rows
+
+    def stage_config(self, stage: str) -> MidtrainConfig | RlConfig | MergeConfig | ImportConfig:
         """Settings of any stage; the typed methods above say which kind they return."""
         kind = self.pipeline[stage].stage
         if kind in ("rl", "difficulty"):
             return self.rl_config(stage)
+        if kind == "import":
+            return self.import_config(stage)
         return self.merge_config(stage) if kind == "merge" else self.training_config(stage)
 
     def cluster_config(self, stage: str) -> ClusterConfig:

@@ -44,7 +44,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     parent = recipe.parent_of(stage)
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-        model = build_frozen(recipe.model, contract.vocab_size, layout)
+        model = build_frozen(recipe.model, recipe.vocabulary_rows(contract.vocab_size), layout)
         checkpoint.load(checkpoint.require_latest(recipe.stage_directory(parent) / "checkpoints"), model)
         generator = MegatronLanguageModel(model, contract.vocab_size, recipe.model.max_position_embeddings)
         rows = _measure(recipe, config, generator, contract, folder / "difficulty.jsonl")

@@ -61,8 +61,9 @@ def run_rl(recipe: Recipe, stage: str) -> None:
     layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-        trainee = Trainee(recipe.model, contract.vocab_size, layout, config.optimizer)
-        reference = build_frozen(recipe.model, contract.vocab_size, layout)
+        rows = recipe.vocabulary_rows(contract.vocab_size)
+        trainee = Trainee(recipe.model, rows, layout, config.optimizer)
+        reference = build_frozen(recipe.model, rows, layout)
         done = _begin(recipe, stage, trainee, reference, folder / "checkpoints")
         loop = RlLoop(recipe, config, contract, trainee, reference, rl_prompts(recipe, stage, config))
         loop.run(folder, done)

@@ -48,7 +48,12 @@ def run_training(recipe: Recipe, stage: str) -> None:
     layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
         trainee = Trainee(
-            recipe.model, vocabulary.vocab_size, layout, config.optimizer, config.precision, config.trainable
+            recipe.model,
+            recipe.vocabulary_rows(vocabulary.vocab_size),
+            layout,
+            config.optimizer,
+            config.precision,
+            config.trainable,
         )
         done = _begin(recipe, stage, trainee, folder / "checkpoints")
         samples = BlendedSamples(

@@ -10,7 +10,11 @@ def main() -> None:
     name, stage, *overrides = sys.argv[1:]
     recipe = load_recipe(name, overrides)
     logging.basicConfig(level=logging.INFO)
-    if recipe.pipeline[stage].stage == "rl":
+    if recipe.pipeline[stage].stage == "import":
+        from prism.train import run_import
+
+        run_import(recipe, stage)
+    elif recipe.pipeline[stage].stage == "rl":
         from prism.rl.stage import run_rl
 
         run_rl(recipe, stage)

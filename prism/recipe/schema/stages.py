@@ -9,7 +9,13 @@ from pydantic import Field
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.training import MidtrainConfig
 
-StageKind = Literal["pretrain", "midtrain", "merge", "extend", "difficulty", "rl"]
+StageKind = Literal["import", "pretrain", "midtrain", "merge", "extend", "difficulty", "rl"]
+
+
+class ImportConfig(Section):
+    """Published weights as a stage."""
+
+    path: str = Field(description="Hugging Face folder: config.json, safetensors, tokenizer.")
 
 
 class MergeConfig(Section):

@@ -9,6 +9,7 @@ from prism.report.numbers import percent, short
 from prism.report.results import Results, Stage
 
 _VERBS = {
+    "import": "published weights",
     "pretrain": "pre-training",
     "midtrain": "mid-training",
     "merge": "merge",

@@ -77,6 +77,8 @@ def _lead(results: Results, chain: Sequence[Stage]) -> str:
 def _told(stage: Stage) -> str:
     tokens = f"{short(stage.tokens)} tokens of " if stage.tokens else ""
     match stage.kind:
+        case "import":
+            what = "published weights"
         case "pretrain":
             what = f"pre-trained from scratch on {tokens}the blend “{stage.blend}”"
         case "midtrain":
