@@ -37,7 +37,7 @@ CONFIG = {
     "vocab_size": 32000,
     "torch_dtype": "bfloat16",
 }
-GIB = 2**30
+_PRISM = [sys.executable, "-m", "prism.cli", "convert"]
 
 
 def main() -> None:
@@ -48,13 +48,14 @@ def main() -> None:
         _make(root / "hf", layers)
         size = sum(file.stat().st_size for file in (root / "hf").iterdir())
         seconds: dict[str, list[float]] = {"cp": [], "to Megatron": [], "to Hugging Face": []}
-        memory: dict[str, list[float]] = {name: [] for name in seconds}
-        for _ in range(rounds):
+        memory: dict[str, float] = {}
+        for number in range(rounds + 1):
             for name, command in _commands(root).items():
                 _forget(root)
-                took, peak = _run(command)
-                seconds[name].append(took)
-                memory[name].append(peak)
+                if number == rounds:  # looking at memory slows a process down: a round of its own
+                    memory[name] = _peak_memory(command)
+                else:
+                    seconds[name].append(_seconds(command))
             for made in ("copy", "megatron", "back"):
                 shutil.rmtree(root / made)
     speed = {name: size / statistics.median(values) / 1e9 for name, values in seconds.items()}
@@ -63,25 +64,25 @@ def main() -> None:
         {
             "speed to Megatron over cp": Ratio(speed["to Megatron"] / speed["cp"], 0.6),
             "speed to Hugging Face over cp": Ratio(speed["to Hugging Face"] / speed["cp"], 0.6),
-            "peak GB to Megatron": Ratio(max(memory["to Megatron"]) / 1e9, 1.0, "at_most"),
-            "peak GB to Hugging Face": Ratio(max(memory["to Hugging Face"]) / 1e9, 1.0, "at_most"),
+            "peak GB to Megatron": Ratio(memory["to Megatron"] / 1e9, 1.0, "at_most"),
+            "peak GB to Hugging Face": Ratio(memory["to Hugging Face"] / 1e9, 1.0, "at_most"),
         },
         {
             "checkpoint GB": size / 1e9,
             "page cache": "the checkpoint's files are dropped from it before each run",
             **{f"{name} GB/s": value for name, value in speed.items()},
-            "GB of a process that only imports torch": _run([sys.executable, "-c", "import torch"])[1] / 1e9,
+            "seconds to start prism convert": _seconds([*_PRISM, "--help"]),
+            "GB of a process that only imports torch": _peak_memory([sys.executable, "-c", "import torch"]) / 1e9,
         },
     )
 
 
 def _commands(root: Path) -> dict[str, list[str]]:
-    prism = [sys.executable, "-m", "prism.cli", "convert"]
     hf, megatron, back = str(root / "hf"), str(root / "megatron"), str(root / "back")
     return {
         "cp": ["sh", "-c", f"cp -r {hf} {root / 'copy'} && sync -f {root / 'copy'}"],
-        "to Megatron": [*prism, "hf-to-megatron", "--from", hf, "--to", megatron],
-        "to Hugging Face": [*prism, "megatron-to-hf", "--from", megatron, "--to", back],
+        "to Megatron": [*_PRISM, "hf-to-megatron", "--from", hf, "--to", megatron],
+        "to Hugging Face": [*_PRISM, "megatron-to-hf", "--from", megatron, "--to", back],
     }
 
 
@@ -106,19 +107,27 @@ def _make(folder: Path, layers: int) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
 
 
-def _run(command: list[str]) -> tuple[float, float]:
-    """Wall seconds, and the largest anonymous plus shared memory in bytes."""
+def _seconds(command: list[str]) -> float:
+    """Wall seconds of a whole process, start-up included."""
     began = time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run(command, stdout=subprocess.DEVNULL, env=_environment(), check=True)
+    return time.perf_counter() - began
+
+
+def _peak_memory(command: list[str]) -> float:
+    """The largest anonymous plus shared memory of a process, in bytes."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment())
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, _memory(process.pid))
         time.sleep(0.02)
-    seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return seconds, peak
+    return peak
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def _memory(pid: int) -> float:

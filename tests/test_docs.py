@@ -46,7 +46,7 @@ def test_every_command_on_a_page_exists(page: Path) -> None:
     root = typer.main.get_command(app)
     unknown = []
     for line in code_of(page):
-        found = re.match(r"(?:\$ )?(?:\.venv/bin/)?prism ([a-z]+)(?: ([a-z]+))?", line)
+        found = re.match(r"(?:\$ )?(?:\.venv/bin/)?prism ([a-z]+)(?: ([a-z-]+))?", line)
         if found is None:
             continue
         command = root.commands.get(found[1])  # type: ignore[attr-defined]

@@ -13,11 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.metadata import MetadataIndex, TensorStorageMetadata
 
 from prism.errors import BadInput
 from prism.formats.megatron_keys import plain_name, split_layer, stored_parts
-from prism.formats.safe_metadata import read_metadata
+from prism.formats.safe_metadata import StoredTensor, read_metadata
 
 WEIGHTS = ("embedding.", "decoder.", "output_layer.")
 """How the names of weights begin; a checkpoint may hold optimizer state and further models too."""
@@ -42,11 +41,11 @@ class TorchDist:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._metadata: Any = read_metadata(path)
+        self._metadata = read_metadata(path)
         self._weights: dict[str, list[_Stored]] = {}
         parts: dict[str, dict[str, _Stored]] = {}
         for key, described in self._metadata.state_dict_metadata.items():
-            if not key.startswith(WEIGHTS) or not isinstance(described, TensorStorageMetadata):
+            if not key.startswith(WEIGHTS) or not isinstance(described, StoredTensor):
                 continue
             for name, stored in _unstacked(key, described):
                 whole, _, part = name.rpartition(".")
@@ -114,7 +113,7 @@ class TorchDist:
         return whole if stored.layer is None else whole[0]
 
     def _block(self, key: str, offsets: Sequence[int]) -> Tensor:
-        place = self._metadata.storage_data[MetadataIndex(key, torch.Size(offsets))]
+        place = self._metadata.find(key, offsets)
         file = self.path / place.relative_path
         try:
             if file.stat().st_size < place.offset + place.length:
@@ -161,7 +160,7 @@ class _View(io.RawIOBase):
         return count
 
 
-def _unstacked(key: str, described: TensorStorageMetadata) -> Iterator[tuple[str, _Stored]]:
+def _unstacked(key: str, described: StoredTensor) -> Iterator[tuple[str, _Stored]]:
     """The weights that a key holds: one, or one a layer."""
     name, shape, dtype = plain_name(key), tuple(described.size), described.properties.dtype
     if ".layers." in name and split_layer(name) is None:

@@ -7,25 +7,17 @@ file by file; a killed conversion goes on with the first file that isn't whole.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.checkpoint.filesystem import _StorageInfo
-from torch.distributed.checkpoint.metadata import (
-    BytesStorageMetadata,
-    ChunkStorageMetadata,
-    Metadata,
-    MetadataIndex,
-    TensorProperties,
-    TensorStorageMetadata,
-)
 
-from data_prep.files import atomic_writer, read_json, write_json
+from data_prep.files import atomic_writer, begin_sync, read_json, write_json
 from prism.formats.safe_metadata import write_metadata
 
 _BYTES_PER_FILE = 1 << 30
@@ -73,28 +65,13 @@ def write_torch_dist(
         extra_states: keys of empty objects that megatron-core's layers expect.
         workers: files written side by side.
     """
-    groups = _groups(pieces)
     with ThreadPoolExecutor(workers) as pool:
-        written = list(pool.map(lambda item: _write_group(folder, *item), enumerate(groups)))
-    empty = _write_extra_states(folder, list(extra_states))
-    storage: dict[MetadataIndex, _StorageInfo] = {}
-    chunks: dict[str, list[ChunkStorageMetadata]] = {key: [] for key in shapes}
-    for number, entries in enumerate(written):
-        for entry in entries:
-            where = MetadataIndex(entry.key, torch.Size(entry.offsets), len(chunks[entry.key]))
-            storage[where] = _StorageInfo(_file_name(number), entry.at, entry.length)
-    dtypes: dict[str, torch.dtype] = {}
-    for piece in pieces:
-        dtypes[piece.key] = piece.dtype
-        chunks[piece.key].append(ChunkStorageMetadata(torch.Size(piece.offsets), torch.Size(piece.shape)))
-    described: dict[str, Any] = {
-        key: TensorStorageMetadata(TensorProperties(dtypes[key]), torch.Size(shape), chunks[key])
-        for key, shape in shapes.items()
-    }
-    for entry in empty:
-        described[entry.key] = BytesStorageMetadata()
-        storage[MetadataIndex(entry.key)] = _StorageInfo(_EXTRA_STATES, entry.at, entry.length)
-    write_metadata(folder, Metadata(described, storage_data=storage))
+        running = [pool.submit(_write_group, folder, number, group) for number, group in enumerate(_groups(pieces))]
+        empty = _write_extra_states(folder, list(extra_states))
+        import torch.distributed.checkpoint.filesystem  # noqa: F401  slow to import: meanwhile the threads copy
+
+        written = [future.result() for future in running]
+    write_metadata(folder, _described(pieces, shapes, written, empty))
     write_json(
         folder / "metadata.json",
         {
@@ -106,6 +83,49 @@ def write_torch_dist(
     )
     for file in folder.glob("*.written.json"):
         file.unlink()
+
+
+def _described(
+    pieces: Sequence[Piece],
+    shapes: Mapping[str, tuple[int, ...]],
+    written: Sequence[Sequence[_Written]],
+    empty: Sequence[_Written],
+) -> Any:
+    """torch's `Metadata`: every stored tensor, its blocks, and where each lies."""
+    from torch.distributed.checkpoint import metadata as dcp
+    from torch.distributed.checkpoint.filesystem import _StorageInfo
+
+    storage: dict[dcp.MetadataIndex, _StorageInfo] = {}
+    chunks: dict[str, list[dcp.ChunkStorageMetadata]] = {key: [] for key in shapes}
+    dtypes = {piece.key: piece.dtype for piece in pieces}
+    for piece in pieces:
+        chunks[piece.key].append(dcp.ChunkStorageMetadata(torch.Size(piece.offsets), torch.Size(piece.shape)))
+    for number, entries in enumerate(written):
+        for entry in entries:
+            where = dcp.MetadataIndex(entry.key, torch.Size(entry.offsets))
+            storage[where] = _StorageInfo(_file_name(number), entry.at, entry.length)
+    described: dict[str, Any] = {
+        key: dcp.TensorStorageMetadata(dcp.TensorProperties(dtypes[key]), torch.Size(shape), chunks[key])
+        for key, shape in shapes.items()
+    }
+    for entry in empty:
+        described[entry.key] = dcp.BytesStorageMetadata()
+        storage[dcp.MetadataIndex(entry.key)] = _StorageInfo(_EXTRA_STATES, entry.at, entry.length)
+    return dcp.Metadata(described, storage_data=storage)
+
+
+@contextmanager
+def _without_checksums() -> Iterator[None]:
+    """torch.save sums up every byte for the archive's checksum, which torch.load never looks at.
+
+    The setting belongs to a thread.
+    """
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
 
 
 _EXTRA_STATES = "__0_extra.distcp"
@@ -134,7 +154,7 @@ def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Wr
     if note.exists() and (folder / _file_name(number)).exists():
         return [_Written(row["key"], tuple(row["offsets"]), row["at"], row["length"]) for row in read_json(note)]
     entries = []
-    with atomic_writer(folder / _file_name(number)) as handle:
+    with _without_checksums(), atomic_writer(folder / _file_name(number)) as handle:
         for piece in pieces:
             at = handle.tell()
             tensor = piece.read()
@@ -142,6 +162,8 @@ def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Wr
                 tensor = tensor.clone(memory_format=torch.contiguous_format)  # torch.save writes whole storages
             torch.save(tensor, handle)
             entries.append(_Written(piece.key, piece.offsets, at, handle.tell() - at))
+            handle.flush()
+            begin_sync(handle.fileno(), at, handle.tell() - at)
     write_json(note, [{"key": e.key, "offsets": e.offsets, "at": e.at, "length": e.length} for e in entries])
     return entries
 

@@ -45,7 +45,7 @@ class Conversion:
 
 def default_workers() -> int:
     """Files written side by side; more threads than this only wait for the disk."""
-    return min(4, os.cpu_count() or 1)
+    return min(4, len(os.sched_getaffinity(0)))
 
 
 def hf_to_megatron(source: Path, target: Path, *, megatron_lm: bool = False, workers: int | None = None) -> Conversion:
