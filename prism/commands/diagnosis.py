@@ -45,8 +45,7 @@ def diagnose() -> list[Finding]:
         found.append(Finding(package, version or f"missing: pip install -e '.[{extra}]'", meaning, version is not None))
     found.append(_device())
     for module, meaning in _FUSED.items():
-        there = importlib.util.find_spec(module) is not None
-        found.append(Finding(module, "there" if there else "absent", meaning, True if there else None))
+        found.append(_fused(module, meaning))
     free = shutil.disk_usage(".").free / 2**30
     found.append(Finding("cores", str(os.cpu_count()), "run.workers x run.threads should not exceed it", None))
     found.append(
@@ -54,6 +53,17 @@ def diagnose() -> list[Finding]:
     )
     found.append(Finding("disk", f"{free:.1f} GiB free", "checkpoints and tokens", None))
     return found
+
+
+def _fused(module: str, meaning: str) -> Finding:
+    """Absent costs speed only; there and not importable is a fault."""
+    if importlib.util.find_spec(module) is None:
+        return Finding(module, "absent", meaning, None)
+    from prism.kernels.select import try_import
+
+    _, obstacle = try_import(module)
+    version = _version(module) or "there"
+    return Finding(module, version if obstacle is None else f"{version}: {obstacle}", meaning, obstacle is None)
 
 
 def _version(package: str) -> str | None:

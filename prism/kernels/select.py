@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from prism.errors import RecipeError
 from prism.kernels import fused
 from prism.kernels.conv import causal_conv
 from prism.kernels.ssd import Scanned, ssd_scan
@@ -61,15 +62,27 @@ class Kernels:
     reasons: Mapping[str, str] = field(default_factory=dict)
 
 
+_wishes: dict[str, str] = {}
+
+
+def demand(scan: str = "auto", conv: str = "auto") -> None:
+    """Says what a recipe wants: "auto", "torch", or the name of a fused kernel's package. Holds for the process."""
+    _wishes.update(scan=scan, conv=conv)
+    choose.cache_clear()
+
+
 @cache
 def choose(device: torch.device, dtype: torch.dtype) -> Kernels:
     """Fused kernels on CUDA where their packages import, torch references everywhere else; logs each choice.
 
     Args:
         dtype: of the activations; the fused kernels know float32, float16 and bfloat16.
+
+    Raises:
+        RecipeError: a kernel that the recipe names can't be used here.
     """
-    scan, why_scan = _pick("mamba_ssm.ops.triton.ssd_combined", device, dtype)
-    conv, why_conv = _pick("causal_conv1d", device, dtype)
+    scan, why_scan = _pick("scan", "mamba_ssm.ops.triton.ssd_combined", device, dtype)
+    conv, why_conv = _pick("conv", "causal_conv1d", device, dtype)
     kernels = Kernels(
         scan=fused.ssd_scan(scan) if scan else ssd_scan,
         conv=fused.causal_conv(conv) if conv else causal_conv,
@@ -84,14 +97,37 @@ def choose(device: torch.device, dtype: torch.dtype) -> Kernels:
     return kernels
 
 
-def _pick(module: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, str]:
+def _pick(operation: str, module: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, str]:
     """The fused module, or None, and the reason."""
-    package = module.partition(".")[0]
+    wish, package = _wishes.get(operation, "auto"), module.partition(".")[0]
+    if wish == "torch":
+        return None, f"torch, because kernels.{operation} says so"
+    found, obstacle = None, None
     if device.type != "cuda":
-        return None, f"torch, because {package} needs CUDA"
-    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        return None, f"torch, because {package} doesn't know {dtype}"
+        obstacle = f"{package} needs CUDA"
+    elif dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        obstacle = f"{package} doesn't know {dtype}"
+    else:
+        found, obstacle = try_import(module)
+    if obstacle is None:
+        return found, f"{package}, because it imports"
+    if wish == package:
+        raise RecipeError(
+            f"{package} can't be used: {obstacle}",
+            place=f"kernels.{operation}",
+            remedy="install the extra cuda against this torch on a machine with a GPU, or set it to auto",
+        )
+    return None, f"torch, because {obstacle}"
+
+
+def try_import(module: str) -> tuple[Any, str | None]:
+    """The module, or what keeps it from being imported; a binary of another torch is called so."""
+    package = module.partition(".")[0]
     try:
-        return importlib.import_module(module), f"{package}, because it imports"
-    except ImportError as error:
-        return None, f"torch, because {package} doesn't import ({error})"
+        return importlib.import_module(module), None
+    except ModuleNotFoundError as error:
+        return None, f"{package} isn't there ({error})"
+    except (ImportError, OSError) as error:
+        if "undefined symbol" in str(error):
+            return None, f"{package} was built for another torch than {torch.__version__} ({error})"
+        return None, f"{package} doesn't import ({error})"

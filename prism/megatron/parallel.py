@@ -15,6 +15,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
 
 from prism.errors import UsageError
+from prism.kernels.select import choose
 from prism.megatron.backend import backend
 
 Item = TypeVar("Item")
@@ -38,7 +39,9 @@ def process_groups(layout: Layout, seed: int) -> Iterator[None]:
 
     Raises:
         UsageError: the world size isn't a multiple of the layout's size.
+        RecipeError: a kernel that the recipe names can't be used here.
     """
+    choose(backend().device, torch.float32)  # says what is used, or that a kernel which the recipe names is absent
     world = int(os.environ.get("WORLD_SIZE", "1"))
     size = layout.tensor * layout.pipeline * layout.context
     if world % size:

@@ -48,6 +48,10 @@ def run_node(run_directory: Path, name: str) -> int:
 def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
     """Calls the room that does the node's work. Rooms are imported here, so that a node loads only its own."""
     kind, _, subject = name.partition(":")
+    if kind not in ("data", "report"):
+        from prism.kernels.select import demand
+
+        demand(**recipe.kernels.model_dump())
     if not subject and name in recipe.pipeline:
         _stage(recipe, name)
     elif kind == "data":

@@ -10,6 +10,7 @@ from prism.recipe.schema.stages import (
     ClaimConfig,
     ClusterConfig,
     EvaluateConfig,
+    KernelsConfig,
     MergeConfig,
     StageNode,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "DataConfig",
     "EvaluateConfig",
     "InitialisationConfig",
+    "KernelsConfig",
     "MambaConfig",
     "MergeConfig",
     "MidtrainConfig",

@@ -18,6 +18,7 @@ from prism.recipe.schema.stages import (
     ClusterConfig,
     EvaluateConfig,
     ImportConfig,
+    KernelsConfig,
     LongContextConfig,
     MergeConfig,
     RunConfig,
@@ -44,6 +45,7 @@ class Recipe(Section):
     rl: RlConfig = Field(default_factory=RlConfig, description="GRPO and the difficulty filter.")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Tasks for every checkpoint.")
     analyze: AnalyzeConfig = Field(default_factory=AnalyzeConfig, description="Weights and representations.")
+    kernels: KernelsConfig = Field(default_factory=KernelsConfig, description="Fused kernels or torch.")
     cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="Devices of a stage.")
     pipeline: dict[str, StageNode] = Field(default_factory=dict, description="The stages, by name.")
     claims: dict[str, ClaimConfig] = Field(default_factory=dict, description="Statements that the summary checks.")

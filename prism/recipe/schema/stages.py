@@ -78,6 +78,13 @@ class ClusterConfig(Section):
     sequence_parallel: bool = Field(False, description="Split activations of norms over tensor-parallel devices.")
 
 
+class KernelsConfig(Section):
+    """Fused kernels: auto takes them on CUDA where they import; naming one makes its absence an error."""
+
+    scan: Literal["auto", "torch", "mamba_ssm"] = Field("auto", description="Mamba-2's state-space scan.")
+    conv: Literal["auto", "torch", "causal_conv1d"] = Field("auto", description="Mamba-2's causal convolution.")
+
+
 class RunConfig(Section):
     """Where a run lives and how its stages are scheduled."""
 
