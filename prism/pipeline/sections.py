@@ -61,7 +61,7 @@ def report(recipe: Recipe) -> dict[str, Any]:
     whole = recipe.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"run": {"workers", "threads"}, "cluster": True},
+        exclude={"run": {"workers", "threads"}, "cluster": True, "kernels": True},
     )
     return dict(whole)
 
