@@ -13,6 +13,7 @@ _ENGINE = {"torch": "tensors", "megatron-core": "the engine", "safetensors": "ex
 _DATA = {"datatrove": "data preparation", "tokenizers": "tokenizers", "pyarrow": "Parquet"}
 _FUSED = {
     "transformer_engine": "fused attention and linears; without it torch's SDPA and matmul",
+    "flash_attn": "not used: torch's SDPA brings flash attention of its own",
     "apex": "fused AdamW; without it torch's fused AdamW",
     "mamba_ssm": "fused Mamba-2 scan; without it a chunked scan in torch",
     "causal_conv1d": "fused causal convolution; without it shifted adds in torch",

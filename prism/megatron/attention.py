@@ -10,13 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from megatron.core import parallel_state
 from megatron.core.transformer.attention import SelfAttention
 from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
+from prism.errors import UsageError
 from prism.kernels.attention import attention, window_mask
 from prism.kernels.rope import rotate
+from prism.megatron.context_parallel import gather_sequence, ranks
 from prism.megatron.decode import DecodeContext, KeyValueCache
 
 
@@ -52,6 +55,9 @@ class SdpaCoreAttention(torch.nn.Module):
         sequence, batch, heads, dim = query.shape
         # (seq, batch, heads, dim) -> (batch, heads, seq, dim)
         q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+        if ranks() > 1:
+            out = self._over_ranks(q, k, v, packed_seq_params)
+            return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
         if self.cache is None or self.context is None:
             ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q[1:].tolist()
             out = attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window, documents=ends)
@@ -63,6 +69,21 @@ class SdpaCoreAttention(torch.nn.Module):
                 mask = mask & window_mask(first, first + sequence, self.window, q.device)
             out = attention(q, k, v, mask=mask, scale=self.softmax_scale)
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
+
+    def _over_ranks(self, q: Tensor, k: Tensor, v: Tensor, packed_seq_params: Any) -> Tensor:
+        """This rank's early and late queries against the keys of the whole sequence up to each chunk's end."""
+        if packed_seq_params is not None:
+            raise UsageError("packed documents and context parallelism don't go together yet", place="attention")
+        k, v = gather_sequence(k, 2), gather_sequence(v, 2)
+        size, rank = ranks(), int(parallel_state.get_context_parallel_rank())
+        length = q.shape[2] // 2
+        parts = []
+        for chunk, number in zip(q.chunk(2, 2), (rank, 2 * size - 1 - rank), strict=True):
+            first, end = number * length, (number + 1) * length
+            mask = window_mask(first, end, self.window or end, q.device)
+            mask &= torch.arange(end, device=q.device) <= torch.arange(first, end, device=q.device)[:, None]
+            parts.append(attention(chunk, k[:, :, :end], v[:, :, :end], mask=mask, scale=self.softmax_scale))
+        return torch.cat(parts, 2)
 
 
 class PrismSelfAttention(SelfAttention):

@@ -4,7 +4,7 @@ What is replaced, and where megatron-core needs it:
 
 | call | needed by |
 |---|---|
-| `device="cuda"` and device indices in tensor factories | grad norm, loss scale, optimizer, schedules |
+| `device="cuda"`, device indices and pinned memory in tensor factories | grad norm, loss scale, optimizer, schedules |
 | `torch.cuda.current_device` | parameter allocation in every layer |
 | `torch.cuda` RNG state | tensor-parallel RNG tracker, recomputation |
 | `Tensor.cuda`, `Module.cuda` | optimizer state, pipeline schedules |
@@ -45,6 +45,7 @@ def _on_cpu(factory: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]
     def make(*args: Any, **kwargs: Any) -> torch.Tensor:
         if "device" in kwargs and _names_cuda(kwargs["device"]):
             kwargs["device"] = _CPU
+        kwargs.pop("pin_memory", None)
         return factory(*args, **kwargs)
 
     return make

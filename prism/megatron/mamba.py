@@ -45,13 +45,14 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 from torch.nn import Parameter
 
-from prism.errors import RecipeError
 from prism.kernels.conv import conv_state
 from prism.kernels.norm import gated_rms_norm
 from prism.kernels.select import choose
 from prism.kernels.ssd import time_steps
 from prism.kernels.step import conv_step, state_step
 from prism.megatron.decode import DecodeContext
+from prism.megatron.mamba_context import head_share
+from prism.megatron.mamba_shape import MixerShape, mixer_shape
 from prism.megatron.mamba_sharding import mixer_sharded_state_dict
 
 
@@ -65,47 +66,6 @@ class MambaState:
 
     conv: Tensor
     ssm: Tensor
-
-
-@dataclass(frozen=True)
-class MixerShape:
-    """Sizes on one tensor-parallel rank. `shares_group`: the ranks share the only group's B and C."""
-
-    inner: int
-    heads: int
-    head_dim: int
-    groups: int
-    state: int
-    shares_group: bool
-
-    @property
-    def group_rows(self) -> int:
-        """Rows of B and of C together."""
-        return 2 * self.groups * self.state
-
-
-def mixer_shape(config: TransformerConfig, ranks: int) -> MixerShape:
-    """Cuts the mixer of `config` for `ranks` tensor-parallel ranks.
-
-    Raises:
-        RecipeError: heads or groups can't be spread over the ranks.
-    """
-    heads, groups = config.mamba_num_heads, config.mamba_num_groups
-    shares_group = groups == 1 and ranks > 1
-    if heads % ranks or heads % groups or (groups % ranks and not shares_group):
-        raise RecipeError(
-            f"{heads} Mamba heads in {groups} groups can't be spread over {ranks} tensor-parallel ranks",
-            place="cluster.tensor_parallel",
-            remedy=f"use a size that divides {heads} heads and, unless there is one group, {groups} groups",
-        )
-    return MixerShape(
-        inner=heads * config.mamba_head_dim // ranks,
-        heads=heads // ranks,
-        head_dim=config.mamba_head_dim,
-        groups=1 if shares_group else groups // ranks,
-        state=config.mamba_state_dim,
-        shares_group=shares_group,
-    )
 
 
 class _Weights(torch.nn.Module):
@@ -125,7 +85,7 @@ class MambaMixer(MegatronModule):
         conv_kernel: positions that the convolution sees.
 
     Raises:
-        RecipeError: the layout doesn't fit the heads and groups, or asks for context parallelism.
+        RecipeError: the layout doesn't fit the heads and groups.
     """
 
     def __init__(
@@ -139,17 +99,12 @@ class MambaMixer(MegatronModule):
         pp_layer_offset: int = 0,
     ) -> None:
         super().__init__(config)
-        if config.context_parallel_size > 1:
-            raise RecipeError(
-                "Mamba layers can't be spread over context-parallel ranks",
-                place="cluster.context_parallel",
-                remedy="set it to 1; tensor, pipeline and sequence parallelism work",
-            )
         self.layer_number = layer_number
         self.chunk_size = chunk_size
         self.tp_group = pg_collection.tp
         self.ranks = self.tp_group.size()
         self.shape = shape = mixer_shape(config, self.ranks)
+        self.share = head_share(shape)
         self.epsilon = config.layernorm_epsilon
 
         dtype = config.params_dtype
@@ -218,7 +173,9 @@ class MambaMixer(MegatronModule):
         else:
             if seq_idx is None and packed_seq_params is not None:
                 seq_idx = _document_numbers(packed_seq_params, len(xbc))
+            xbc, dt = self.share.inward(xbc, dt)
             y = self._scan(xbc.transpose(0, 1), dt.transpose(0, 1), inference_context, seq_idx).transpose(0, 1)
+            y = self.share.outward(y)
         average = self._average_over_ranks if self.shape.shares_group else None
         normed = gated_rms_norm(y, z, self.norm.weight, groups=self.shape.groups, epsilon=self.epsilon, average=average)
         output, _bias = self.out_proj(normed)
@@ -246,9 +203,8 @@ class MambaMixer(MegatronModule):
         bias = torch.cat([part.bias for part in parts if part.bias is not None])
         return weight.squeeze(1), bias
 
-    def _split_heads(self, xbc: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _split_heads(self, xbc: Tensor, shape: MixerShape) -> tuple[Tensor, Tensor, Tensor]:
         """x (..., heads, head_dim), B and C (..., groups, state)."""
-        shape = self.shape
         x, b, c = xbc.split([shape.inner, shape.group_rows // 2, shape.group_rows // 2], -1)
         lead = xbc.shape[:-1]
         return (
@@ -262,20 +218,23 @@ class MambaMixer(MegatronModule):
 
     def _scan(self, xbc: Tensor, dt: Tensor, context: DecodeContext | None, seq_idx: Tensor | None) -> Tensor:
         """All positions at once: (batch, seq, channels), (batch, seq, heads) -> (batch, seq, inner)."""
-        kernels = choose(xbc.device, xbc.dtype)
+        kernels, share, heads = choose(xbc.device, xbc.dtype), self.share, self.share.heads
         weight, bias = self._conv_weights()
+        if share.size > 1:
+            channels = share.channels.to(weight.device)
+            weight, bias = weight[channels], bias[channels]
         keep = None if context is None else context.keep
         if keep is not None:
             xbc = xbc * keep[..., None]
-        x, b, c = self._split_heads(kernels.conv(xbc, weight, bias, seq_idx=seq_idx))
-        steps = time_steps(dt, self.dt_bias, keep)
+        x, b, c = self._split_heads(kernels.conv(xbc, weight, bias, seq_idx=seq_idx), share.shape)
+        steps = time_steps(dt, self.dt_bias[heads], keep)
         scanned = kernels.scan(
             x,
             steps,
-            self._rates(),
+            self._rates()[heads],
             b,
             c,
-            self.D,
+            self.D[heads],
             chunk_size=self.chunk_size,
             seq_idx=seq_idx,
             with_state=context is not None,
@@ -288,7 +247,7 @@ class MambaMixer(MegatronModule):
     def _step(self, xbc: Tensor, dt: Tensor, state: MambaState) -> Tensor:
         """One token: (batch, channels), (batch, heads) -> (batch, inner); `state` moves on."""
         weight, bias = self._conv_weights()
-        x, b, c = self._split_heads(conv_step(xbc, weight, bias, state.conv))
+        x, b, c = self._split_heads(conv_step(xbc, weight, bias, state.conv), self.shape)
         steps = time_steps(dt, self.dt_bias)
         return state_step(x, steps, self._rates(), b, c, self.D, state.ssm).flatten(-2)
 

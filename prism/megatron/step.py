@@ -15,6 +15,7 @@ from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
+from prism.megatron.context_parallel import gather_sequence, own_part
 from prism.megatron.optimizer import set_learning_rate
 from prism.megatron.parallel import share_from_last_stage
 
@@ -55,10 +56,11 @@ def forward_backward(
         batch = next(data)
         sequences, length = batch.tokens.shape
         positions = torch.arange(length, device=batch.tokens.device).expand(sequences, length)
-        output = model(batch.tokens, positions, None, labels=batch.labels)
+        tokens, positions, labels = (own_part(whole, 1) for whole in (batch.tokens, positions, batch.labels))
+        output = model(tokens, positions, None, labels=labels)
 
         def reduce(token_losses: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            value, sums = loss(token_losses, batch)
+            value, sums = loss(gather_sequence(token_losses, 1, shared_loss=True), batch)
             return value * 1.0, sums  # a tensor of its own: the schedule scales it in place
 
         return output, reduce

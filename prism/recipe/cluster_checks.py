@@ -79,6 +79,13 @@ def _batches(recipe: Recipe, stages: Iterable[str]) -> Iterator[Finding]:
             config, cluster = recipe.training_config(name), recipe.cluster_config(name)
         except ValidationError:
             continue
+        chunks = 2 * cluster.context_parallel
+        if cluster.context_parallel > 1 and config.sequence_length % chunks:
+            yield Finding(
+                ("pipeline", name),
+                f"sequence_length {config.sequence_length} can't be cut into 2 x context_parallel = {chunks} chunks",
+                f"use a multiple of {chunks}",
+            )
         if cluster.processes % _model_parallel(cluster):
             continue
         step = config.micro_batch_size * cluster.processes // _model_parallel(cluster)

@@ -33,3 +33,8 @@ def test_a_stage_s_layout_must_fit_the_model() -> None:
 
 def test_a_stage_s_batch_must_fit_its_replicas() -> None:
     assert "data parallel = 32" in refused("pipeline.base.cluster.processes=2")
+
+
+def test_a_sequence_must_be_cut_into_two_chunks_a_context_parallel_rank() -> None:
+    error = refused("pipeline.base.cluster={processes: 2, context_parallel: 2}", "midtrain.sequence_length=66")
+    assert "sequence_length 66 can't be cut into 2 x context_parallel = 4 chunks. Remedy: use a multiple of 4" in error

@@ -13,6 +13,7 @@ LAYOUTS = {
     "TP2": ["cluster.tensor_parallel=2"],
     "PP2": ["cluster.pipeline_parallel=2"],
     "DP2": [],
+    "CP2": ["cluster.context_parallel=2"],
 }
 SHORT = ["pipeline.base.with.steps=1", "pipeline.mid.with.steps=20", "midtrain.schedule.warmup_steps=5"]
 
