@@ -97,15 +97,16 @@ def slots(name: str, rows: int, *, stacked: bool, mixer: MixerRows | None, fused
 
 
 def plain_name(key: str) -> str:
-    """A stored key by the name that this project gives the weight."""
-    located = split_layer(key.replace(".layers.", ".layers.0.") if not _LAYER.match(key) else key)
-    if located is None:
+    """A stored key by the name that this project gives the weight; a stack's has no layer number."""
+    before, layers, tail = key.partition(".layers.")
+    if not layers:
         return key
-    before, layer, rest = located
+    number, _, rest = tail.partition(".")
+    if not number.isdigit():
+        number, rest = "", tail
     rest = rest.replace("mixer.conv1d_", "mixer.conv1d.")  # newer megatron-core stores the convolution flat
-    unfused = {fused: plain for plain, fused in _FUSED.items()}
-    rest = unfused.get(rest, rest)
-    return f"{before}.{layer}.{rest}" if _LAYER.match(key) else f"{before}.{rest}"
+    rest = {fused: plain for plain, fused in _FUSED.items()}.get(rest, rest)
+    return f"{before}.layers.{number}.{rest}" if number else f"{before}.layers.{rest}"
 
 
 def extra_state_keys(names: list[str], *, stacked: bool, layers: int) -> list[str]:

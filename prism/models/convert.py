@@ -266,10 +266,9 @@ def _check_tokenizer(source: Path, model: ModelConfig) -> None:
     if not path.is_file():
         return
     described = read_json(path)
-    ids = list((described.get("model") or {}).get("vocab") or {})
     vocabulary = (described.get("model") or {}).get("vocab") or {}
-    highest = max(vocabulary.values()) if isinstance(vocabulary, dict) and vocabulary else len(ids) - 1
-    highest = max([highest, *(token["id"] for token in described.get("added_tokens") or [])])
+    ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))  # unigram models have a list
+    highest = max([-1, *ids, *(token["id"] for token in described.get("added_tokens") or [])])
     if model.vocab_size is not None and highest >= model.vocab_size:
         raise BadInput(
             f"the tokenizer's highest id is {highest}, the model has {model.vocab_size} tokens",
