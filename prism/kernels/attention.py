@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SMALLEST_BLOCK = 128
+_SMALLEST_BLOCK, _BLOCK = 128, 1_024
 
 
 def attention(
@@ -49,8 +49,8 @@ def attention(
             if end > start
         ]
         return torch.cat(parts, 2)
-    if window is not None and window < query.shape[2]:
-        return _windowed(query, key, value, scale, window)
+    if causal and window is not None and window < query.shape[2]:
+        return attention_from(query, key, value, 0, scale=scale, window=window)
     grouped = query.shape[1] != key.shape[1]
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, scale=scale, enable_gqa=grouped
@@ -63,16 +63,20 @@ def window_mask(first: int, end: int, window: int, device: torch.device) -> Tens
     return torch.arange(end, device=device)[None, :] > queries - window
 
 
-def _windowed(query: Tensor, key: Tensor, value: Tensor, scale: float | None, window: int) -> Tensor:
-    """A block of queries against the keys that any of them sees."""
-    length, block = query.shape[2], max(window, _SMALLEST_BLOCK)
+def attention_from(
+    query: Tensor, key: Tensor, value: Tensor, first: int, *, scale: float | None = None, window: int | None = None
+) -> Tensor:
+    """Causal attention of the queries at positions first, first + 1, ... of the keys' sequence, block by block.
+
+    Shapes and `window` as in `attention`; no block sees keys that none of its queries sees.
+    """
+    last, block = first + query.shape[2], max(window or 0, _SMALLEST_BLOCK if window else _BLOCK)
     parts = []
-    for start in range(0, length, block):
-        end, first = min(start + block, length), max(0, start - window + 1)
-        distance = torch.arange(start, end, device=query.device)[:, None] - torch.arange(
-            first, end, device=query.device
-        )
-        seen = (distance >= 0) & (distance < window)
-        keys, values = key[:, :, first:end], value[:, :, first:end]
-        parts.append(attention(query[:, :, start:end], keys, values, mask=seen, scale=scale))
+    for start in range(first, last, block):
+        end = min(start + block, last)
+        low = max(0, start - window + 1) if window else 0
+        distance = torch.arange(start, end, device=query.device)[:, None] - torch.arange(low, end, device=query.device)
+        seen = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+        queries = query[:, :, start - first : end - first]
+        parts.append(attention(queries, key[:, :, low:end], value[:, :, low:end], mask=seen, scale=scale))
     return torch.cat(parts, 2)

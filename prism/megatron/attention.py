@@ -17,7 +17,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from prism.errors import UsageError
-from prism.kernels.attention import attention, window_mask
+from prism.kernels.attention import attention, attention_from, window_mask
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
 from prism.megatron.decode import DecodeContext, KeyValueCache
@@ -77,12 +77,10 @@ class SdpaCoreAttention(torch.nn.Module):
         k, v = gather_sequence(k, 2), gather_sequence(v, 2)
         size, rank = ranks(), int(parallel_state.get_context_parallel_rank())
         length = q.shape[2] // 2
-        parts = []
-        for chunk, number in zip(q.chunk(2, 2), (rank, 2 * size - 1 - rank), strict=True):
-            first, end = number * length, (number + 1) * length
-            mask = window_mask(first, end, self.window or end, q.device)
-            mask &= torch.arange(end, device=q.device) <= torch.arange(first, end, device=q.device)[:, None]
-            parts.append(attention(chunk, k[:, :, :end], v[:, :, :end], mask=mask, scale=self.softmax_scale))
+        parts = [
+            attention_from(chunk, k, v, number * length, scale=self.softmax_scale, window=self.window)
+            for chunk, number in zip(q.chunk(2, 2), (rank, 2 * size - 1 - rank), strict=True)
+        ]
         return torch.cat(parts, 2)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.kernels.attention import attention, window_mask
+from prism.kernels.attention import attention, attention_from, window_mask
 
 
 def inputs(length: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,3 +54,13 @@ def test_gradients_of_a_window_equal_the_matrix_s() -> None:
     theirs = torch.autograd.grad(by_matrix(*parts, seen).square().sum(), parts)
     for mine, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, expected)
+
+
+@pytest.mark.parametrize("window", [None, 150])
+@pytest.mark.parametrize("first", [0, 1, 1_500])
+def test_later_queries_see_the_keys_before_them(first: int, window: int | None) -> None:
+    query, key, value = inputs(3_000)
+    seen = causal(3_000) if window is None else causal(3_000) & window_mask(0, 3_000, window, torch.device("cpu"))
+    rows = slice(first, first + 1_200)
+    found = attention_from(query[:, :, rows], key, value, first, window=window)
+    torch.testing.assert_close(found, by_matrix(query, key, value, seen)[:, :, rows])
