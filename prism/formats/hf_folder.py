@@ -17,6 +17,7 @@ from torch import Tensor
 
 from data_prep.files import atomic_writer, begin_sync, read_json, write_json
 from prism.errors import BadInput
+from prism.formats.files import by_file
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -93,11 +94,16 @@ class HfFolder:
     def dtype(self, name: str) -> torch.dtype:
         return self._dtypes[name]
 
-    def read(self, name: str) -> Tensor:
-        """Reads; mapping the file into memory costs a page fault every 4 KiB, which is slower."""
-        tensor = torch.empty(self._shapes[name], dtype=self._dtypes[name])
+    def read(self, name: str, first: int = 0, end: int | None = None) -> Tensor:
+        """Rows `first` to `end`, all of them by default.
+
+        Reads; mapping the file into memory costs a page fault every 4 KiB, which is slower.
+        """
+        rows, *tail = self._shapes[name]
+        tensor = torch.empty((rows if end is None else end) - first, *tail, dtype=self._dtypes[name])
         array: Any = tensor.view(torch.uint8).numpy()
-        content, at, path = memoryview(array.reshape(-1)), self._starts[name], self.path / self._of[name]
+        content, path = memoryview(array.reshape(-1)), self.path / self._of[name]
+        at = self._starts[name] + first * torch.Size(tail).numel() * tensor.itemsize
         with path.open("rb", buffering=0) as file:
             while content:
                 count = os.preadv(file.fileno(), [content], at)
@@ -127,9 +133,11 @@ def write_tensors(folder: Path, tensors: Sequence[OutTensor], shard_bytes: int, 
     A shard that is there already, left by a killed run, is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shards = _shards(tensors, shard_bytes)
+    shards = by_file(tensors, shard_bytes)
     count = len(shards)
-    names = [SINGLE] if count == 1 else [f"model-{number:05d}-of-{count:05d}.safetensors" for number in _from_1(count)]
+    names = (
+        [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)] if count > 1 else [SINGLE]
+    )
     with ThreadPoolExecutor(workers) as pool:
         for name, shard in zip(names, shards, strict=True):
             _write_shard(folder / name, shard, pool)
@@ -137,22 +145,6 @@ def write_tensors(folder: Path, tensors: Sequence[OutTensor], shard_bytes: int, 
         of = {tensor.name: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
         total = sum(tensor.bytes for tensor in tensors)
         write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": dict(sorted(of.items()))})
-
-
-def _from_1(count: int) -> range:
-    return range(1, count + 1)
-
-
-def _shards(tensors: Sequence[OutTensor], shard_bytes: int) -> list[list[OutTensor]]:
-    shards: list[list[OutTensor]] = []
-    room = 0
-    for tensor in tensors:
-        if tensor.bytes > room or not shards:
-            shards.append([])
-            room = shard_bytes
-        shards[-1].append(tensor)
-        room -= tensor.bytes
-    return shards
 
 
 def _write_shard(path: Path, tensors: Sequence[OutTensor], pool: ThreadPoolExecutor) -> None:

@@ -124,11 +124,6 @@ class _Restricted(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
 
-def check_metadata(checkpoint: Path) -> None:
-    """Raises BadInput when `.metadata` is missing, damaged, or holds anything but checkpoint metadata."""
-    read_metadata(checkpoint)
-
-
 def read_metadata(checkpoint: Path) -> Metadata:
     """What a checkpoint holds, and where.
 

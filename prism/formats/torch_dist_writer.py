@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from data_prep.files import atomic_writer, begin_sync, read_json, write_json
+from prism.formats.files import by_file
 from prism.formats.safe_metadata import write_metadata
 
 _BYTES_PER_FILE = 1 << 30
@@ -66,7 +67,10 @@ def write_torch_dist(
         workers: files written side by side.
     """
     with ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(_write_group, folder, number, group) for number, group in enumerate(_groups(pieces))]
+        running = [
+            pool.submit(_write_group, folder, number, group)
+            for number, group in enumerate(by_file(pieces, _BYTES_PER_FILE))
+        ]
         empty = _write_extra_states(folder, list(extra_states))
         import torch.distributed.checkpoint.filesystem  # noqa: F401  slow to import: meanwhile the threads copy
 
@@ -133,19 +137,6 @@ _EXTRA_STATES = "__0_extra.distcp"
 
 def _file_name(number: int) -> str:
     return f"__0_{number}.distcp"
-
-
-def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """Pieces in order, a file's worth at a time."""
-    groups: list[list[Piece]] = []
-    room = 0
-    for piece in pieces:
-        if piece.bytes > room or not groups:
-            groups.append([])
-            room = _BYTES_PER_FILE
-        groups[-1].append(piece)
-        room -= piece.bytes
-    return groups
 
 
 def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Written]:

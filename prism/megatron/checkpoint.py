@@ -35,11 +35,11 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from data_prep.files import fingerprint, read_json, sync_directory, write_json
 from prism.errors import BadInput
-from prism.formats.safe_metadata import check_metadata
+from prism.formats.files import SCHEMA_VERSION, step_name
+from prism.formats.safe_metadata import read_metadata
 from prism.formats.torch_dist import TorchDist
 from prism.megatron.parallel import is_first_rank
 
-SCHEMA_VERSION = 1
 _NAME = re.compile(r"step_(\d{8})$")
 log = logging.getLogger("prism.megatron")
 
@@ -60,7 +60,7 @@ class Checkpoint:
 
 
 def step_directory(directory: Path, step: int) -> Path:
-    return directory / f"step_{step:08d}"
+    return directory / step_name(step)
 
 
 def complete(directory: Path) -> list[Path]:
@@ -151,7 +151,7 @@ def load(checkpoint: Checkpoint, chunk: torch.nn.Module, optimizer: MegatronOpti
     Raises:
         BadInput: the files are damaged or hold another model.
     """
-    check_metadata(checkpoint.path)
+    read_metadata(checkpoint.path)  # refuses what torch's own reader would unpickle freely
     module = unwrap(chunk)
     weights = module.sharded_state_dict()
     tree: dict[str, Any] = {"model": weights}
@@ -181,7 +181,7 @@ def _reason(error: BaseException) -> str:
 
 def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> None:
     """Loads a further model that `save` kept under `name`."""
-    check_metadata(checkpoint.path)
+    read_metadata(checkpoint.path)  # refuses what torch's own reader would unpickle freely
     bare = unwrap(module)
     tree = {name: bare.sharded_state_dict(prefix=f"{name}.")}
     loaded = dist_checkpointing.load(tree, str(checkpoint.path))[name]

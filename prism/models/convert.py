@@ -18,6 +18,7 @@ import torch
 
 from data_prep.files import fingerprint, read_json, sync_directory, write_bytes, write_json
 from prism.errors import BadInput, ResourcesExhausted, UsageError
+from prism.formats.files import SCHEMA_VERSION, step_name
 from prism.formats.hf_folder import HfFolder, write_tensors
 from prism.formats.torch_dist import TorchDist
 from prism.formats.torch_dist_writer import write_torch_dist
@@ -27,7 +28,6 @@ from prism.models.weights import Weight
 from prism.recipe import ModelConfig
 
 SHARD_BYTES = 5_000_000_000
-CHECKPOINT_SCHEMA = 1
 _CARRIED = (".json", ".txt", ".model", ".jinja", ".md", ".tiktoken")
 _WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pth", ".gguf")
 _HF = "hf"
@@ -121,9 +121,7 @@ def megatron_to_hf(
     return _export(path, target, model, lambda folder: _carry(origin, folder), shard_bytes, workers)
 
 
-def export(
-    source: Path, target: Path, model: ModelConfig, vocab_size: int, config: Mapping[str, Any], replace: bool = True
-) -> Conversion:
+def export(source: Path, target: Path, model: ModelConfig, vocab_size: int, config: Mapping[str, Any]) -> Conversion:
     """Writes a checkpoint of a model that this project trained, with a config.json of its own."""
     sized = model.model_copy(update={"vocab_size": vocab_size})
     checkpoint = TorchDist(source)
@@ -132,8 +130,7 @@ def export(
     def describe(folder: Path) -> None:
         write_json(folder / "config.json", {**config, "dtype": dtype})
 
-    if replace:
-        shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
     return _export(source, target, sized, describe, SHARD_BYTES, None)
 
 
@@ -161,14 +158,9 @@ def _weights(model: ModelConfig) -> list[Weight]:
     return list(family_of(model).weight_map(model, model.vocab_size))
 
 
-def step_name(step: int) -> str:
-    """Name of a checkpoint's folder."""
-    return f"step_{step:08d}"
-
-
 def _describe_step(folder: Path, state: Mapping[str, Any]) -> None:
     torch.save({}, folder / "common.pt")
-    write_json(folder / "state.json", {"schema_version": CHECKPOINT_SCHEMA, "step": 0, **state})
+    write_json(folder / "state.json", {"schema_version": SCHEMA_VERSION, "step": 0, **state})
 
 
 def _write_megatron(
@@ -211,8 +203,7 @@ def _export(
         write_tensors(temporary, tensors, shard_bytes, workers or default_workers())
         describe(temporary)
 
-    files = sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file())
-    _make(target, write, size, [str(path.resolve()), files, model.model_dump(mode="json"), shard_bytes])
+    _make(target, write, size, [_identity(path), model.model_dump(mode="json"), shard_bytes])
     return Conversion(target, model, len(tensors), size)
 
 

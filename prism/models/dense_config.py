@@ -25,6 +25,7 @@ def read_dense(config: HfConfig) -> dict[str, Any]:
         "rope_base": base,
         "rope_scaling": scaling,
         "max_position_embeddings": config.whole("max_position_embeddings"),
+        "tie_embeddings": config.flag("tie_word_embeddings", False),
         "vocab_size": config.whole("vocab_size"),
     }
 

@@ -123,6 +123,8 @@ class FromHf:
         return [part.shape[0] for part in weight.parts] if weight.join == "rows" else [weight.shape[0]]
 
     def rows(self, weight: Weight, first: int, end: int) -> Tensor:
+        if weight.join == "copy":
+            return self.folder.read(weight.parts[0].name, first, end)
         if weight.join == "rows":
             start = 0
             for part in weight.parts:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prism.errors import RecipeError
-from prism.models.convert import hf_to_megatron, step_name
+from prism.formats.files import step_name
+from prism.models.convert import hf_to_megatron
 from prism.models.family import identify
 from prism.prompts.export import export_stage
 

@@ -16,7 +16,6 @@ def from_hf(config: HfConfig) -> ModelConfig:
     """Raises BadInput on a key that this family doesn't support."""
     return ModelConfig(
         family="granite",
-        tie_embeddings=config.flag("tie_word_embeddings", False),
         **read_dense(config),
         **read_multipliers(config),
     )

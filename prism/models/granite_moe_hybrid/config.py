@@ -32,7 +32,7 @@ def from_hf(config: HfConfig) -> ModelConfig:
             "hybrid_pattern": "".join("M-" if layer == "mamba" else "*-" for layer in layers),
             "mamba": _mamba(config),
         }
-    return ModelConfig(family="granite_moe_hybrid", tie_embeddings=config.flag("tie_word_embeddings", False), **values)
+    return ModelConfig(family="granite_moe_hybrid", **values)
 
 
 def to_hf(model: ModelConfig, vocab_size: int, end_of_document_id: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ MODEL_TYPE = "llama"
 
 def from_hf(config: HfConfig) -> ModelConfig:
     """Raises BadInput on a key that this family doesn't support."""
-    return ModelConfig(family="llama", tie_embeddings=config.flag("tie_word_embeddings", False), **read_dense(config))
+    return ModelConfig(family="llama", **read_dense(config))
 
 
 def to_hf(model: ModelConfig, vocab_size: int, end_of_document_id: int) -> dict[str, Any]:

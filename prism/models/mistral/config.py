@@ -16,7 +16,6 @@ def from_hf(config: HfConfig) -> ModelConfig:
     """Raises BadInput on a key that this family doesn't support."""
     return ModelConfig(
         family="mistral",
-        tie_embeddings=config.flag("tie_word_embeddings", False),
         sliding_window=config.whole("sliding_window") if "sliding_window" in config else None,
         **read_dense(config),
     )
