@@ -1,26 +1,38 @@
-"""All that the trainer calls: prepare sources, plan and lock blends, verify a lock, load the tokenizer."""
+"""All that the trainer calls: prepare sources, plan and lock blends, verify a lock, open its samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from data_prep import world
-from data_prep.blend_lock import Lock, verify_lock, write_lock
-from data_prep.blend_plan import BlendPlan, check_epochs, plan_blend
+from data_prep.blend.lock import Lock, SourceFiles, verify_lock, write_lock
+from data_prep.blend.plan import BlendPlan, check_epochs, plan_blend
 from data_prep.card import SourceCard, read_card
-from data_prep.prepare import Log, prepare_sources, source_prefix
-from data_prep.schema import DataConfig
+from data_prep.dataset import BlendedDataset, Sample, TrainingRow, open_samples, order_of
+from data_prep.executor import Executor
+from data_prep.pack import PackSettings, pack_source
+from data_prep.pack.report import read_packed_files
+from data_prep.prepare import prepare_sources, source_prefix
+from data_prep.schema import DataConfig, Packing, lock_name
 from data_prep.tokenizer import Vocabulary
+
+Log = Callable[[str], None]
 
 __all__ = [
     "BlendPlan",
+    "BlendedDataset",
+    "Executor",
     "Lock",
+    "Sample",
     "SourceCard",
+    "TrainingRow",
     "Vocabulary",
     "load_tokenizer",
     "lock",
     "lock_path",
+    "open_samples",
+    "orders_folder",
     "plan",
     "prepare",
     "verify",
@@ -28,53 +40,94 @@ __all__ = [
 
 
 def prepare(
-    config: DataConfig, directory: Path, *, sources: Iterable[str] | None = None, log: Log = print
+    config: DataConfig,
+    directory: Path,
+    *,
+    sources: Iterable[str] | None = None,
+    executor: Executor | None = None,
+    log: Log = print,
 ) -> dict[str, SourceCard]:
     """Generates the world if the recipe has one, trains the tokenizer, tokenises the sources.
+
+    What is there and unchanged is left alone; what was begun goes on. The files don't depend on the executor.
 
     Raises:
         DataError: a raw file is missing, or a row can't be read; named with its place.
     """
     if config.world is not None:
         world.generate(config.world, directory / "world")
-    return prepare_sources(config, directory, config.sources if sources is None else sources, log)
+    names = config.sources if sources is None else sources
+    return prepare_sources(config, directory, names, executor or Executor(), log)
 
 
-def plan(config: DataConfig, directory: Path, blend: str, tokens: int) -> BlendPlan:
-    """Forecasts a blend at a budget of `tokens` from the prepared sources' cards."""
+def plan(config: DataConfig, directory: Path, blend: str, tokens: int, packing: Packing | None = None) -> BlendPlan:
+    """Forecasts a blend at a budget of `tokens` from the prepared sources."""
+    domains = {name: source.domain for name, source in config.sources.items()}
+    available = {}
+    for name in config.sources:
+        prefix = source_prefix(directory, name)
+        if prefix.with_name(prefix.name + ".card.json").is_file():
+            available[name] = read_card(prefix).tokens
     weights = config.blends[blend]
-    cards = {name: read_card(source_prefix(directory, name)) for name in weights}
-    return plan_blend(
-        blend,
-        weights,
-        {name: card.tokens for name, card in cards.items()},
-        {name: card.domain for name, card in cards.items()},
-        tokens,
-    )
+    planned = plan_blend(blend, weights, available, domains, tokens)
+    if packing is None:
+        return planned
+    packed = {source.name: _files(directory, source.name, packing).tokens for source in planned.sources}
+    resolved = {source.name: source.weight_percent for source in planned.sources}
+    return plan_blend(blend, resolved, packed, domains, tokens)
 
 
-def lock_path(directory: Path, blend: str) -> Path:
-    return directory / "blends" / f"{blend}.lock.json"
+def lock_path(directory: Path, blend: str, packing: Packing | None = None) -> Path:
+    return directory / "blends" / lock_name(blend, packing)
 
 
-def lock(config: DataConfig, directory: Path, blend: str, tokens: int, seed: int) -> Path:
-    """Writes the blend's lock for a budget of `tokens`.
+def orders_folder(directory: Path) -> Path:
+    return directory / "blends" / "orders"
+
+
+def lock(
+    config: DataConfig,
+    directory: Path,
+    blend: str,
+    tokens: int,
+    seed: int,
+    *,
+    samples: int = 0,
+    packing: Packing | None = None,
+) -> Path:
+    """Writes the blend's lock for a budget of `tokens`, and the order of its `samples` sequences.
+
+    With `packing`, the blend's sources are packed first, unless they are already.
 
     Raises:
         GateRefused: a source would be repeated more often than `max_epochs`.
     """
-    planned = plan(config, directory, blend, tokens)
+    planned = plan(config, directory, blend, tokens, packing)
     check_epochs(planned, config.max_epochs)
-    prefixes = {name: source_prefix(directory, name) for name in config.blends[blend]}
-    cards = {name: read_card(prefix) for name, prefix in prefixes.items()}
-    path = lock_path(directory, blend)
-    write_lock(path, planned, prefixes, cards, seed)
+    files = {source.name: _files(directory, source.name, packing) for source in planned.sources}
+    path = lock_path(directory, blend, packing)
+    write_lock(path, planned, files, seed, packing.capacity if packing else None)
+    if samples:
+        order_of([source.weight_percent for source in planned.sources], samples, orders_folder(directory))
     return path
 
 
-def verify(path: Path) -> Lock:
-    """Reads a lock and checks every file it names; see `data_prep.blend.verify_lock`."""
-    return verify_lock(path)
+def _files(directory: Path, name: str, packing: Packing | None) -> SourceFiles:
+    prefix = source_prefix(directory, name)
+    card = read_card(prefix)
+    if packing is None:
+        return SourceFiles(prefix, card.tokens, card.documents, card.tokenizer_sha256, card.bin, card.idx)
+    packs = prefix.with_name(f"{name}.{packing.label}")
+    report = pack_source(prefix, packs, PackSettings(packing.capacity, packing.overlap, packing.min_tokens))
+    written = read_packed_files(packs)
+    return SourceFiles(
+        packs, report.packs * packing.capacity, report.packs, card.tokenizer_sha256, [written.bin], [written.idx]
+    )
+
+
+def verify(path: Path, *, every_byte: bool = False) -> Lock:
+    """Reads a lock and checks every file it names; see `data_prep.blend.lock.verify_lock`."""
+    return verify_lock(path, every_byte=every_byte)
 
 
 def load_tokenizer(path: Path, end_of_document: str = "<eos>") -> Vocabulary:

@@ -6,15 +6,27 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_prep.content_hash import Piece, combined
 from data_prep.errors import DataError
 from data_prep.files import read_json, write_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class StepCount:
+    """What a step counted over all units, such as {"rows": 100, "dropped": 3, "dropped: judgement is not right": 3}."""
+
+    step: str
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True)
 class SourceCard:
-    """`text_bytes` counts UTF-8; `inputs` fingerprints the raw files, `section` the recipe's settings."""
+    """`text_bytes` counts UTF-8; `inputs` fingerprints the raw files, `section` the recipe's settings.
+
+    `bin` and `idx` are the hashes of the files in pieces. `decontamination` counts dropped documents by set and kind.
+    """
 
     source: str
     domain: str
@@ -24,12 +36,23 @@ class SourceCard:
     text_bytes: int
     held_out_documents: int
     tokenizer_sha256: str
-    bin_sha256: str
-    idx_sha256: str
+    bin: list[Piece]
+    idx: list[Piece]
     section: str
     inputs: str
-    steps: list[str] = field(default_factory=list)
+    hub: str | None = None
+    revision: str | None = None
+    steps: list[StepCount] = field(default_factory=list)
+    decontamination: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def bin_hash(self) -> str:
+        return combined(self.bin)
+
+    @property
+    def idx_hash(self) -> str:
+        return combined(self.idx)
 
 
 def card_path(prefix: Path) -> Path:
@@ -44,7 +67,8 @@ def read_card(prefix: Path) -> SourceCard:
     """Raises DataError when the card is missing or of another release's schema."""
     values = read_json(card_path(prefix))
     check_version(values, SCHEMA_VERSION, card_path(prefix))
-    return SourceCard(**values)
+    pieces = {key: [Piece(**piece) for piece in values[key]] for key in ("bin", "idx")}
+    return SourceCard(**{**values, **pieces, "steps": [StepCount(**step) for step in values["steps"]]})
 
 
 def check_version(values: dict[str, Any], version: int, path: Path) -> None:

@@ -64,19 +64,40 @@ def window_mask(first: int, end: int, window: int, device: torch.device) -> Tens
 
 
 def attention_from(
-    query: Tensor, key: Tensor, value: Tensor, first: int, *, scale: float | None = None, window: int | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    first: int,
+    *,
+    scale: float | None = None,
+    window: int | None = None,
+    documents: Sequence[int] | None = None,
 ) -> Tensor:
     """Causal attention of the queries at positions first, first + 1, ... of the keys' sequence, block by block.
 
-    Shapes and `window` as in `attention`; no block sees keys that none of its queries sees.
+    Shapes, `window` and `documents` as in `attention`; no block sees keys that none of its queries sees.
     """
     last, block = first + query.shape[2], max(window or 0, _SMALLEST_BLOCK if window else _BLOCK)
+    begins = _document_begins(documents, key.shape[2], query.device)
     parts = []
     for start in range(first, last, block):
         end = min(start + block, last)
         low = max(0, start - window + 1) if window else 0
-        distance = torch.arange(start, end, device=query.device)[:, None] - torch.arange(low, end, device=query.device)
+        if begins is not None:
+            low = max(low, int(begins[start]))
+        keys = torch.arange(low, end, device=query.device)
+        distance = torch.arange(start, end, device=query.device)[:, None] - keys
         seen = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+        if begins is not None:
+            seen &= keys >= begins[start:end, None]
         queries = query[:, :, start - first : end - first]
         parts.append(attention(queries, key[:, :, low:end], value[:, :, low:end], mask=seen, scale=scale))
     return torch.cat(parts, 2)
+
+
+def _document_begins(documents: Sequence[int] | None, length: int, device: torch.device) -> Tensor | None:
+    """First position of the document that each position lies in: (length,)."""
+    if documents is None:
+        return None
+    ends = torch.tensor([0, *documents], device=device)
+    return ends[:-1].repeat_interleave(ends.diff(), output_size=length)

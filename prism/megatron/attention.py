@@ -16,7 +16,6 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
-from prism.errors import UsageError
 from prism.kernels.attention import attention, attention_from, window_mask
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
@@ -72,13 +71,12 @@ class SdpaCoreAttention(torch.nn.Module):
 
     def _over_ranks(self, q: Tensor, k: Tensor, v: Tensor, packed_seq_params: Any) -> Tensor:
         """This rank's early and late queries against the keys of the whole sequence up to each chunk's end."""
-        if packed_seq_params is not None:
-            raise UsageError("packed documents and context parallelism don't go together yet", place="attention")
+        ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q[1:].tolist()
         k, v = gather_sequence(k, 2), gather_sequence(v, 2)
         size, rank = ranks(), int(parallel_state.get_context_parallel_rank())
         length = q.shape[2] // 2
         parts = [
-            attention_from(chunk, k, v, number * length, scale=self.softmax_scale, window=self.window)
+            attention_from(chunk, k, v, number * length, scale=self.softmax_scale, window=self.window, documents=ends)
             for chunk, number in zip(q.chunk(2, 2), (rank, 2 * size - 1 - rank), strict=True)
         ]
         return torch.cat(parts, 2)

@@ -1,112 +1,72 @@
-"""Megatron's blended dataset over the sources of a locked blend."""
+"""Micro batches of a locked blend, each data-parallel rank its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
-from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
 from torch import Tensor
 
+from data_prep.api import Sample, TrainingRow
 from prism.megatron.backend import backend
-from prism.megatron.parallel import data_parallel_rank, data_parallel_size
+from prism.megatron.parallel import data_parallel_rank, data_parallel_size, sum_over_data_parallel
 
 
-@dataclass(frozen=True)
-class SourceShare:
-    """One source of a blend: the prefix of its .bin/.idx and its weight (any unit, all sources alike)."""
+class Samples(Protocol):
+    """Samples of a run by number."""
 
-    name: str
-    prefix: Path
-    weight: float
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    def __getitem__(self, sample: int) -> Sample[TrainingRow]: ...
 
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """A micro batch. tokens, labels: (sequences, length) int64; sources: (sequences,), index into the blend."""
+    """A micro batch. tokens, labels: (sequences, length) int64; sources: (sequences,), index into the blend.
+
+    mask: (sequences, length), 1 where the label counts in the loss; None where all do.
+    labels_a_batch: labels that count, in the whole global batch over its number of micro batches.
+    ends: of a micro batch of one sequence, where its documents end, which then don't see each other.
+    """
 
     tokens: Tensor
     labels: Tensor
     sources: Tensor
+    mask: Tensor | None
+    labels_a_batch: float
+    ends: Sequence[int] | None
 
 
-class _Vocabulary(Protocol):
-    @property
-    def end_of_document_id(self) -> int: ...
-    @property
-    def vocab_size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
+class BlendedBatches:
+    """Global batches in the order that blend and seed fix; the position is the whole state."""
 
+    def __init__(self, samples: Samples, micro_batch_size: int, global_batch_size: int) -> None:
+        self.names = samples.names
+        self._samples = samples
+        self._micro = micro_batch_size
+        self._global = global_batch_size
 
-class _MegatronTokenizer:
-    """The little that megatron-core's dataset asks of a tokenizer."""
-
-    def __init__(self, vocabulary: _Vocabulary) -> None:
-        self.eod = vocabulary.end_of_document_id
-        self.pad = -1  # no token: the dataset overwrites every token that equals its pad
-        self.vocab_size = vocabulary.vocab_size
-        self.unique_identifiers = {"sha256": vocabulary.sha256}
-
-
-class BlendedSamples:
-    """Global batches in the order that blend, weights and seed fix; the position is the whole state.
-
-    Args:
-        samples: sequences that the run will use in all.
-        cache: folder for megatron-core's index files, one to a stage.
-    """
-
-    def __init__(
-        self,
-        shares: Sequence[SourceShare],
-        vocabulary: _Vocabulary,
-        *,
-        sequence_length: int,
-        samples: int,
-        seed: int,
-        cache: Path,
-    ) -> None:
-        self.names = tuple(share.name for share in shares)
-        total = sum(share.weight for share in shares)
-        smallest = min(share.weight for share in shares) / total
-        config = GPTDatasetConfig(
-            random_seed=seed,
-            sequence_length=sequence_length,
-            blend_per_split=[([str(share.prefix) for share in shares], [share.weight for share in shares]), None, None],
-            path_to_cache=str(cache),
-            tokenizer=_MegatronTokenizer(vocabulary),
-            reset_position_ids=False,
-            reset_attention_mask=False,
-            eod_mask_loss=False,
-            create_attention_mask=False,
-            # A source of small weight gets up to two samples more than its share: without the surplus it runs out.
-            mid_level_dataset_surplus=max(0.005, 2 / max(1.0, samples * smallest)),
-        )
-        datasets = BlendedMegatronDatasetBuilder(GPTDataset, [samples, 0, 0], lambda: True, config).build()
-        self._dataset: Any = datasets[0]
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def global_batch(self, step: int, micro_batch_size: int, global_batch_size: int) -> list[SourceBatch]:
+    def global_batch(self, step: int) -> list[SourceBatch]:
         """This rank's micro batches of global batch `step` (from 0)."""
-        replicas, rank = data_parallel_size(), data_parallel_rank()
-        start = step * global_batch_size
-        batches = []
-        for first in range(start, start + global_batch_size, micro_batch_size * replicas):
-            own = range(first + rank * micro_batch_size, first + (rank + 1) * micro_batch_size)
-            batches.append(self._collate([self._dataset[index] for index in own]))
-        return batches
+        start, replicas = step * self._global, data_parallel_size()
+        firsts = range(start + data_parallel_rank() * self._micro, start + self._global, self._micro * replicas)
+        batches = [[self._samples[first + row] for row in range(self._micro)] for first in firsts]
+        counts = [sample.item.labels_that_count for batch in batches for sample in batch]
+        total = sum_over_data_parallel(torch.tensor(float(sum(counts)), dtype=torch.float64, device=backend().device))
+        return [_collate(batch, float(total) * self._micro / self._global) for batch in batches]
 
-    def _collate(self, rows: Sequence[dict[str, Any]]) -> SourceBatch:
-        device = backend().device
-        return SourceBatch(
-            tokens=torch.stack([row["tokens"] for row in rows]).long().to(device),
-            labels=torch.stack([row["labels"] for row in rows]).long().to(device),
-            sources=torch.tensor([int(row.get("dataset_id", 0)) for row in rows], device=device),
-        )
+
+def _collate(samples: Sequence[Sample[TrainingRow]], labels_a_batch: float) -> SourceBatch:
+    device = backend().device
+    rows = [sample.item for sample in samples]
+    masks = [row.mask for row in rows]
+    return SourceBatch(
+        tokens=torch.stack([torch.from_numpy(row.tokens) for row in rows]).to(device),
+        labels=torch.stack([torch.from_numpy(row.labels) for row in rows]).to(device),
+        sources=torch.tensor([sample.source for sample in samples], device=device),
+        mask=None if masks[0] is None else torch.stack([torch.from_numpy(mask) for mask in masks]).to(device),
+        labels_a_batch=labels_a_batch,
+        ends=None if rows[0].ends is None else rows[0].ends.tolist(),
+    )

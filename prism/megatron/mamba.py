@@ -172,7 +172,7 @@ class MambaMixer(MegatronModule):
             y = self._step(xbc[0], dt[0], inference_context.mamba_states[self.layer_number])[None]
         else:
             if seq_idx is None and packed_seq_params is not None:
-                seq_idx = _document_numbers(packed_seq_params, len(xbc))
+                seq_idx = _document_numbers(packed_seq_params, len(xbc) * self.share.size)
             xbc, dt = self.share.inward(xbc, dt)
             y = self._scan(xbc.transpose(0, 1), dt.transpose(0, 1), inference_context, seq_idx).transpose(0, 1)
             y = self.share.outward(y)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from prism.megatron.context_parallel import gather_sequence, own_part
 from prism.megatron.optimizer import set_learning_rate
+from prism.megatron.packing import packed_documents
 from prism.megatron.parallel import share_from_last_stage
 
 
@@ -27,6 +28,10 @@ class MicroBatch(Protocol):
     def tokens(self) -> Tensor: ...
     @property
     def labels(self) -> Tensor: ...
+
+    @property
+    def ends(self) -> Sequence[int] | None:
+        """Of a micro batch of one sequence: where its documents end, which then don't see each other."""
 
 
 Batch = TypeVar("Batch", bound=MicroBatch)
@@ -57,7 +62,8 @@ def forward_backward(
         sequences, length = batch.tokens.shape
         positions = torch.arange(length, device=batch.tokens.device).expand(sequences, length)
         tokens, positions, labels = (own_part(whole, 1) for whole in (batch.tokens, positions, batch.labels))
-        output = model(tokens, positions, None, labels=labels)
+        packed = None if batch.ends is None else packed_documents(batch.ends, tokens.device)
+        output = model(tokens, positions, None, labels=labels, packed_seq_params=packed)
 
         def reduce(token_losses: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             value, sums = loss(gather_sequence(token_losses, 1, shared_loss=True), batch)

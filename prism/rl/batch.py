@@ -28,6 +28,10 @@ class RolloutBatch:
     weights: Tensor
     reference_logprobs: Tensor
 
+    @property
+    def ends(self) -> None:
+        """A response sees all of its own sequence."""
+
 
 def collate(rollouts: Sequence[Rollout], advantages: Tensor, weights: Tensor) -> RolloutBatch:
     """Args: advantages and weights, one a rollout, (sequences,)."""

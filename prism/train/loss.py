@@ -17,13 +17,17 @@ class NextTokenLoss:
         self._sources = sources
 
     def __call__(self, token_losses: Tensor, batch: SourceBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """token_losses: (sequences, length). Source of the formula: mean cross entropy in nats."""
+        """token_losses: (sequences, length). Mean cross entropy in nats over the labels of the global batch that count.
+
+        The engine averages over micro batches, so each is divided by the global batch's labels a micro batch: a label
+        weighs the same in whichever micro batch it lies.
+        """
         token_losses = token_losses.float()
-        by_sequence = token_losses.detach().double().sum(1)
+        mask = torch.ones_like(token_losses) if batch.mask is None else batch.mask.to(token_losses)
+        masked = token_losses * mask
         zeros = torch.zeros(self._sources, dtype=torch.float64, device=token_losses.device)
-        length = float(token_losses.shape[1])
         sums = {
-            "loss_sum": zeros.index_add(0, batch.sources, by_sequence),
-            "tokens": zeros.index_add(0, batch.sources, torch.full_like(by_sequence, length)),
+            "loss_sum": zeros.index_add(0, batch.sources, masked.detach().double().sum(1)),
+            "tokens": zeros.index_add(0, batch.sources, mask.double().sum(1)),
         }
-        return token_losses.mean(), sums
+        return masked.sum() / batch.labels_a_batch, sums

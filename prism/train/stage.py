@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_prep import api as data
 from prism.megatron import checkpoint
-from prism.megatron.blend import BlendedSamples, SourceShare
+from prism.megatron.blend import BlendedBatches
 from prism.megatron.layout import layout_of
 from prism.megatron.parallel import (
     data_parallel_size,
@@ -43,7 +43,6 @@ def run_training(recipe: Recipe, stage: str) -> None:
     """
     config = recipe.training_config(stage)
     folder = recipe.stage_directory(stage)
-    lock = data.verify(recipe.data_directory / "blends" / f"{config.blend}.lock.json")
     vocabulary = data.load_tokenizer(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
     layout = layout_of(recipe.cluster_config(stage))
     with process_groups(layout, recipe.run.seed):
@@ -56,15 +55,8 @@ def run_training(recipe: Recipe, stage: str) -> None:
             config.trainable,
         )
         done = _begin(recipe, stage, trainee, folder / "checkpoints")
-        samples = BlendedSamples(
-            [SourceShare(source.name, source.prefix, source.weight_percent) for source in lock.sources],
-            vocabulary,
-            sequence_length=config.sequence_length,
-            samples=config.steps * config.global_batch_size,
-            seed=recipe.run.seed,
-            cache=folder / "index_cache",
-        )
-        _loop(config, trainee, samples, folder, done)
+        batches = _batches(recipe, config, vocabulary.end_of_document_id)
+        _loop(config, trainee, batches, folder, done)
         first = is_first_rank()
     if first:
         export_stage(recipe, stage)
@@ -85,16 +77,33 @@ def _begin(recipe: Recipe, stage: str, trainee: Trainee, checkpoints: Path) -> i
     return 0
 
 
-def _loop(config: MidtrainConfig, trainee: Trainee, samples: BlendedSamples, folder: Path, done: int) -> None:
-    loss = NextTokenLoss(len(samples.names))
+def _batches(recipe: Recipe, config: MidtrainConfig, end_id: int) -> BlendedBatches:
+    """Opens the stage's blend, or blends, and refuses one whose files changed."""
+    locks = [
+        (start, data.verify(data.lock_path(recipe.data_directory, blend, config.pack)))
+        for start, blend in config.blends()
+    ]
+    samples = data.open_samples(
+        locks,
+        data.orders_folder(recipe.data_directory),
+        length=config.sequence_length,
+        samples=config.samples,
+        end_id=end_id,
+        documents_apart=config.documents_apart,
+        loss_on_end=config.loss_on_end_of_document,
+    )
+    return BlendedBatches(samples, config.micro_batch_size, config.global_batch_size)
+
+
+def _loop(config: MidtrainConfig, trainee: Trainee, batches: BlendedBatches, folder: Path, done: int) -> None:
+    loss = NextTokenLoss(len(batches.names))
     tokens_per_step = config.global_batch_size * config.sequence_length
     throughput = Throughput(trainee.parameters_per_token(), tokens_per_step, data_parallel_size())
     with StepLog(folder / "metrics.jsonl", resume_after=done, enabled=is_first_rank()) as metrics:
         for step in range(done + 1, config.steps + 1):
             rate = learning_rate(step, config.steps, config.optimizer.learning_rate, config.schedule)
-            batches = samples.global_batch(step - 1, config.micro_batch_size, config.global_batch_size)
-            result = trainee.step(batches, loss, rate, REPORT)
-            row = {"step": step, "tokens": step * tokens_per_step, **_losses(result, samples.names)}
+            result = trainee.step(batches.global_batch(step - 1), loss, rate, REPORT)
+            row = {"step": step, "tokens": step * tokens_per_step, **_losses(result, batches.names)}
             row |= {"grad_norm": result.grad_norm, "learning_rate": rate, "timing": throughput.lap()}
             metrics.append(row)
             last = step == config.steps

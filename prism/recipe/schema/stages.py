@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from prism.recipe.schema.base import Section
-from prism.recipe.schema.training import MidtrainConfig
+from prism.recipe.schema.training import ExtendConfig
 
 StageKind = Literal["import", "pretrain", "midtrain", "merge", "extend", "difficulty", "rl"]
 
@@ -31,7 +31,7 @@ class LongContextConfig(Section):
     """Merge, and the training that extends the context afterwards."""
 
     merge: MergeConfig = Field(default_factory=MergeConfig, description="Settings of merge stages.")
-    extend: MidtrainConfig | None = Field(None, description="Settings of extend stages; null takes midtrain's.")
+    extend: ExtendConfig | None = Field(None, description="Settings of extend stages; null takes midtrain's.")
 
 
 class EvaluateConfig(Section):

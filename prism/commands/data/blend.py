@@ -1,4 +1,4 @@
-"""`prism data`: prepare sources, forecast blends."""
+"""`prism data blend`: forecast blends."""
 
 from __future__ import annotations
 
@@ -8,21 +8,11 @@ import typer
 
 from prism.commands.options import Overrides, RecipeName
 
-app = typer.Typer(help="Prepare sources and look ahead at blends.", no_args_is_help=True)
+app = typer.Typer(help="Look ahead at blends.", no_args_is_help=True)
 
 
-@app.command()
-def prepare(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Tokenise a recipe's sources and lock its blends.
-
-    Example: `prism data prepare miniature`
-    """
-    from prism.pipeline.run import run
-    from prism.recipe import load_recipe
-
-    loaded = load_recipe(recipe, overrides or [], files=True)
-    run(loaded, only=["data"])
-    print(f"made: {loaded.data_directory}\nnext: prism data plan {recipe}")
+def register(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="blend")
 
 
 @app.command()
@@ -33,7 +23,7 @@ def plan(
 ) -> None:
     """Forecast each blend at its budget: tokens and epochs by source. Exit code 3 when data.max_epochs is exceeded.
 
-    Example: `prism data plan miniature --blend math`
+    Example: `prism data blend plan miniature --blend math`
     """
     from rich.console import Console
     from rich.table import Table

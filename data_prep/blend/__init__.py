@@ -1,0 +1,1 @@
+"""Blends of sources: forecast, order, lock."""

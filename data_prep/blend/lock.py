@@ -1,0 +1,160 @@
+"""Blend locks: what a blend was planned from, pinned by content hashes and verified before training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.blend.plan import BlendPlan
+from data_prep.blend.seen import Seen
+from data_prep.card import check_version
+from data_prep.content_hash import Piece, check_file, combined
+from data_prep.errors import DataError
+from data_prep.files import fingerprint, read_json, write_json
+from data_prep.index import bin_path, idx_path
+
+SCHEMA_VERSION = 2
+
+ORDER = "largest lag (megatron-core); chunks shuffled by epoch, version 1"
+"""What the order of samples follows. It changes when the same lock would give other samples."""
+
+_REMEDY = "put the locked file back, or run `prism data prepare` to lock the new one"
+
+
+@dataclass(frozen=True)
+class LockedSource:
+    """`prefix` of .bin/.idx with the hashes that training checks; `epochs` at the blend's budget."""
+
+    name: str
+    prefix: Path
+    domain: str
+    weight_percent: float
+    tokens: int
+    documents: int
+    epochs: float
+    bin: tuple[Piece, ...]
+    idx: tuple[Piece, ...]
+
+    @property
+    def bin_hash(self) -> str:
+        return combined(self.bin)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A blend whose files were verified. `capacity` is what a pack holds, None where documents are concatenated."""
+
+    blend: str
+    budget_tokens: int
+    seed: int
+    capacity: int | None
+    tokenizer_sha256: str
+    sources: tuple[LockedSource, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """What a source's part in a blend lies in: its own files, or their packs."""
+
+    prefix: Path
+    tokens: int
+    documents: int
+    tokenizer_sha256: str
+    bin: Sequence[Piece]
+    idx: Sequence[Piece]
+
+
+def write_lock(
+    path: Path, plan: BlendPlan, files: Mapping[str, SourceFiles], seed: int, capacity: int | None = None
+) -> None:
+    """Pins weights, order, seed and content hashes; prefixes are written relative to the lock.
+
+    Raises:
+        DataError: the sources were tokenised by different tokenizers.
+    """
+    tokenizers = {source.tokenizer_sha256 for source in files.values()}
+    if len(tokenizers) != 1:
+        raise DataError(
+            "the sources were tokenised by different tokenizers", place=str(path), remedy="run `prism data prepare`"
+        )
+    values = {
+        "schema_version": SCHEMA_VERSION,
+        "blend": plan.blend,
+        "budget_tokens": plan.budget_tokens,
+        "seed": seed,
+        "order": ORDER,
+        "capacity": capacity,
+        "tokenizer_sha256": tokenizers.pop(),
+        "sources": [
+            {
+                "name": source.name,
+                "prefix": os.path.relpath(files[source.name].prefix, path.parent),
+                "domain": source.domain,
+                "weight_percent": source.weight_percent,
+                "tokens": files[source.name].tokens,
+                "documents": files[source.name].documents,
+                "epochs": round(source.epochs, 4),
+                "bin": [asdict(piece) for piece in files[source.name].bin],
+                "idx": [asdict(piece) for piece in files[source.name].idx],
+            }
+            for source in plan.sources
+        ],
+    }
+    write_json(path, {**values, "fingerprint": fingerprint(values)})
+    seen = Seen(path)
+    for part in files.values():
+        seen.note(bin_path(part.prefix), part.bin)
+        seen.note(idx_path(part.prefix), part.idx)
+    seen.save()
+
+
+def verify_lock(path: Path, tokenizer_sha256: str | None = None, *, every_byte: bool = False) -> Lock:
+    """Reads a lock and checks every file that it names.
+
+    A file that has the size, inode and time of change with which its hash was last seen here isn't hashed again, unless
+    `every_byte` is asked for.
+
+    Raises:
+        DataError: a file is missing or was changed, the lock was edited, or another release wrote it.
+    """
+    values = read_json(path)
+    check_version(values, SCHEMA_VERSION, path)
+    stated = values.pop("fingerprint", None)
+    if fingerprint(values) != stated or values["order"] != ORDER:
+        raise DataError(
+            "the lock was edited by hand, or orders samples as another release does",
+            place=str(path),
+            remedy="make it again: `prism data prepare`",
+        )
+    if tokenizer_sha256 not in (None, values["tokenizer_sha256"]):
+        raise DataError(
+            "the tokenizer isn't the one that the blend was locked with",
+            place=str(path),
+            remedy="put the old tokenizer.json back, or run `prism data prepare`",
+        )
+    sources = tuple(_source(entry, path.parent) for entry in values["sources"])
+    seen = Seen(path)
+    for source in sources:
+        for file, pieces in ((bin_path(source.prefix), source.bin), (idx_path(source.prefix), source.idx)):
+            if every_byte or not seen.unchanged(file, pieces):
+                check_file(file, pieces, _REMEDY)
+                seen.note(file, pieces)
+    seen.save()
+    return Lock(
+        blend=values["blend"],
+        budget_tokens=values["budget_tokens"],
+        seed=values["seed"],
+        capacity=values["capacity"],
+        tokenizer_sha256=values["tokenizer_sha256"],
+        sources=sources,
+        fingerprint=stated,
+    )
+
+
+def _source(entry: dict[str, Any], folder: Path) -> LockedSource:
+    pieces = {key: tuple(Piece(**piece) for piece in entry[key]) for key in ("bin", "idx")}
+    return LockedSource(**{**entry, **pieces, "prefix": folder / entry["prefix"]})

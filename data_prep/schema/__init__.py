@@ -1,0 +1,21 @@
+"""The recipe's `data` section. Pydantic only, so it can be read anywhere."""
+
+from __future__ import annotations
+
+from data_prep.schema.base import Section
+from data_prep.schema.data import DataConfig, TokenizerConfig, WorldConfig
+from data_prep.schema.packing import Packing, lock_name
+from data_prep.schema.source import JoinConfig, Rule, SampleConfig, SourceConfig
+
+__all__ = [
+    "DataConfig",
+    "JoinConfig",
+    "Packing",
+    "Rule",
+    "SampleConfig",
+    "Section",
+    "SourceConfig",
+    "TokenizerConfig",
+    "WorldConfig",
+    "lock_name",
+]

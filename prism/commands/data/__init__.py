@@ -1,0 +1,11 @@
+"""`prism data`: from raw sources to locked blends. A file a group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from prism.commands.data import blend, prepare
+
+app = typer.Typer(help="Prepare sources, plan blends, look inside.", no_args_is_help=True)
+prepare.register(app)
+blend.register(app)
