@@ -86,20 +86,24 @@ def _datatrove(
 
 
 def one_at_a_time(paths: list[Path], tokenizer: Path, out: Path) -> Callable[[], int]:
-    """As Megatron-LM's tools/preprocess_data.py: a pool maps lines to ids, one document at a time, one writer."""
+    """As Megatron-LM's tools/preprocess_data.py does it: a pool maps lines to ids, one document at a time, through
+    megatron-core's own Hugging Face tokenizer; the parent gets the ids and writes them with megatron-core's builder."""
     import numpy as np
     from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+    from transformers import PreTrainedTokenizerFast
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    folder = out.with_name("hf_tokenizer")
+    PreTrainedTokenizerFast(tokenizer_file=str(tokenizer), eos_token=END).save_pretrained(folder)
 
     def run() -> int:
         out.mkdir(parents=True, exist_ok=True)
         builder = IndexedDatasetBuilder(str(out / "corpus.bin"), dtype=np.uint16)
         tokens = 0
-        with multiprocessing.Pool(CORES, initializer=_load, initargs=(str(tokenizer),)) as pool:
+        with multiprocessing.Pool(CORES, initializer=_load, initargs=(str(folder),)) as pool:
             lines = (line for path in paths for line in path.open())
-            for ids in pool.imap(_encode, lines, 32):
-                builder.add_document(ids, [len(ids)])
+            for ids, lengths in pool.imap(_encode, lines, 32):
+                builder.add_document(ids, lengths)
                 tokens += len(ids)
         builder.finalize(str(out / "corpus.idx"))
         return tokens
@@ -107,16 +111,16 @@ def one_at_a_time(paths: list[Path], tokenizer: Path, out: Path) -> Callable[[],
     return run
 
 
-def _load(tokenizer: str) -> None:
-    global loaded, end
-    from tokenizers import Tokenizer
+def _load(folder: str) -> None:
+    global loaded
+    from megatron.core.tokenizers.text.libraries.huggingface_tokenizer import HuggingFaceTokenizer
 
-    loaded = Tokenizer.from_file(tokenizer)
-    end = loaded.token_to_id(END)
+    loaded = HuggingFaceTokenizer(folder, use_fast=True)
 
 
-def _encode(line: str) -> list[int]:
-    return [*loaded.encode(json.loads(line)["text"]).ids, end]
+def _encode(line: str) -> tuple[list[int], list[int]]:
+    ids = [*loaded.text_to_ids(json.loads(line)["text"]), loaded.eod]
+    return ids, [len(ids)]
 
 
 CONTENDERS = {

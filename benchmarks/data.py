@@ -23,10 +23,10 @@ from _harness import Ratio, median_seconds, quick, report
 
 from data_prep import api
 from data_prep.blend.order import blend_order
-from data_prep.dataset import order_of
+from data_prep.dataset import order_of, orders_folder
 from data_prep.index import IndexedFile
 from data_prep.pack import best_fit_decreasing
-from data_prep.schema import DataConfig
+from data_prep.schema import DataConfig, RunSamples
 
 HERE = Path(__file__).parent
 PEERS = ("encode_batch", "datatrove_threads", "datatrove_processes", "one_at_a_time")
@@ -161,8 +161,7 @@ def reading(folder: Path, small: bool) -> Part:
     api.verify(path)
 
     def open_ours() -> Any:
-        locks = [(0, api.verify(path))]
-        return api.open_samples(locks, api.orders_folder(data), length=LENGTH, samples=samples, end_id=0)
+        return api.open_samples(data, RunSamples(blends=((0, "all"),), length=LENGTH, samples=samples), end_id=0)
 
     began = time.perf_counter()
     ours = open_ours()
@@ -176,7 +175,7 @@ def reading(folder: Path, small: bool) -> Part:
     )
     assert row.tokens.shape == theirs[0]["tokens"].shape
     tokens = IndexedFile(data / "sources" / "part0").tokens
-    mapped = _seconds(lambda: order_of([40, 30, 20, 10], samples, api.orders_folder(data)))
+    mapped = _seconds(lambda: order_of([40, 30, 20, 10], samples, orders_folder(data)))
     return (
         {
             "open: seconds of a prepared blend": Ratio(opened, 1.0, "at_most"),

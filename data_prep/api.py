@@ -9,8 +9,17 @@ from data_prep import world
 from data_prep.blend.lock import Lock, SourceFiles, verify_lock, write_lock
 from data_prep.blend.plan import BlendPlan, check_epochs, plan_blend
 from data_prep.card import SourceCard, read_card
-from data_prep.dataset import BlendedDataset, Sample, TrainingRow, open_samples, order_of
+from data_prep.dataset import BlendedDataset, Sample, TrainingRow, open_samples, order_of, orders_folder
 from data_prep.executor import Executor
+from data_prep.look import (
+    Shown,
+    SourceStatistics,
+    show_documents,
+    show_row,
+    statistics_of,
+    verify_directory,
+    verify_pair,
+)
 from data_prep.pack import PackSettings, pack_source
 from data_prep.pack.report import read_packed_files
 from data_prep.prepare import prepare_sources, source_prefix
@@ -25,17 +34,24 @@ __all__ = [
     "Executor",
     "Lock",
     "Sample",
+    "Shown",
     "SourceCard",
+    "SourceStatistics",
     "TrainingRow",
     "Vocabulary",
     "load_tokenizer",
     "lock",
     "lock_path",
     "open_samples",
-    "orders_folder",
     "plan",
     "prepare",
+    "show_documents",
+    "show_row",
+    "source_prefix",
+    "statistics_of",
     "verify",
+    "verify_directory",
+    "verify_pair",
 ]
 
 
@@ -79,10 +95,6 @@ def plan(config: DataConfig, directory: Path, blend: str, tokens: int, packing: 
 
 def lock_path(directory: Path, blend: str, packing: Packing | None = None) -> Path:
     return directory / "blends" / lock_name(blend, packing)
-
-
-def orders_folder(directory: Path) -> Path:
-    return directory / "blends" / "orders"
 
 
 def lock(

@@ -34,3 +34,9 @@ class GateRefused(DataError):
     """A gate refused to go on, such as a blend that repeats a source too often."""
 
     exit_code = 3
+
+
+class DiskFull(UserError):
+    """The disk hasn't the room for what is asked; what was written before is whole."""
+
+    exit_code = 5

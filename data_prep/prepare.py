@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
 from data_prep import decontaminate
 from data_prep.card import SourceCard, StepCount, card_path, read_card, write_card
+from data_prep.content_hash import check_file
 from data_prep.dedup import DropDuplicates, find_duplicates
 from data_prep.errors import DataError
 from data_prep.executor import Executor
@@ -20,6 +22,7 @@ from data_prep.index import bin_path, idx_path, merge_indexes
 from data_prep.read.files import source_files
 from data_prep.sampling import Draw, combine_keys
 from data_prep.schema import DataConfig
+from data_prep.seen import Seen
 from data_prep.steps.chain import SourcePlan, documents, plan_source, rows_to_draw, training_texts
 from data_prep.steps.rows import CollectKeys
 from data_prep.steps.tokenise import (
@@ -47,7 +50,7 @@ def prepare_sources(
     vocabulary = prepare_tokenizer(
         config.tokenizer,
         directory,
-        {name: (made_by[name], lambda plan=plan: training_texts(plan)) for name, plan in plans.items()},
+        {name: (made_by[name], partial(training_texts, plan)) for name, plan in plans.items()},
         log,
     )
     questions = decontaminate.prepare_index(config.decontamination, directory / "decontamination")
@@ -76,7 +79,8 @@ class _Work:
 
     def prepare(self, plan: SourcePlan, made_by: tuple[str, str]) -> SourceCard:
         prefix = source_prefix(self.directory, plan.name)
-        inputs = fingerprint([made_by[1], self.questions.fingerprint if self._decontaminates(plan) else None])
+        questions = self.questions if plan.config.decontaminate else None
+        inputs = fingerprint([made_by[1], questions.fingerprint if questions is not None else None])
         folder = prefix.parent / ".work" / plan.name
         card = self._unchanged(prefix, made_by[0], inputs)
         if card is None:
@@ -100,9 +104,11 @@ class _Work:
         except DataError:
             return None  # another release's
         same = (card.section, card.inputs, card.tokenizer_sha256) == (section, inputs, self.vocabulary.sha256)
-        return card if same else None
+        return card if same and _is_whole(prefix, card) else None
 
     def _make(self, plan: SourcePlan, prefix: Path, folder: Path, section: str, inputs: str) -> SourceCard:
+        if not plan.units:
+            raise _nothing_left(plan, [])
         steps = documents(plan, self._draws(plan, folder), self.questions, folder / "decontamination")
         if plan.config.dedup != "none":
             drops = folder / "duplicates"
@@ -121,6 +127,9 @@ class _Work:
         )
         self._stage(plan, folder)("tokenise", [*steps, tokenise], len(plan.units))
         results = [read_result(shards, unit.number) for unit in plan.units]
+        steps_counted = _counts(folder / "tokenise", len(plan.units))
+        if not any(result.documents for result in results):
+            raise _nothing_left(plan, steps_counted)
         index = merge_indexes([shard_prefix(shards, unit.number) for unit in plan.units], prefix)
         if plan.config.holdout:
             _put_together(
@@ -143,7 +152,7 @@ class _Work:
             idx=[index],
             section=section,
             inputs=inputs,
-            steps=_counts(folder / "tokenise", len(plan.units)),
+            steps=steps_counted,
             decontamination=decontaminate.summarise(folder / "decontamination") if self._decontaminates(plan) else {},
         )
         write_card(prefix, card)
@@ -156,7 +165,11 @@ class _Work:
         keys = folder / "keys"
         steps = [*rows_to_draw(plan), CollectKeys(plan.parts, keys)]
         self._stage(plan, folder)("draw", steps, len(plan.units))
-        return {part: combine_keys(keys / part, sample) for part, sample in sampled.items()}
+        draws = {part: combine_keys(keys / part, sample) for part, sample in sampled.items()}
+        for part, draw in draws.items():
+            for warning in draw.warnings():
+                self.log(f"{part}: {warning}")
+        return draws
 
     def _stage(self, plan: SourcePlan, folder: Path) -> Callable[[str, Sequence[PipelineStep], int], None]:
         def run(stage: str, pipeline: Sequence[PipelineStep], tasks: int) -> None:
@@ -165,6 +178,20 @@ class _Work:
             self.executor.run(f"{plan.name}-{stage}", pipeline, tasks, folder / stage)
 
         return run
+
+
+def _is_whole(prefix: Path, card: SourceCard) -> bool:
+    """Whether the files are those that the card speaks of; those not seen before are hashed."""
+    seen = Seen(prefix.parent / ".seen.json")
+    for file, pieces in ((bin_path(prefix), card.bin), (idx_path(prefix), card.idx)):
+        if not seen.unchanged(file, pieces):
+            try:
+                check_file(file, pieces, remedy="")
+            except DataError:
+                return False
+            seen.note(file, pieces)
+    seen.save()
+    return True
 
 
 def _begin(folder: Path, stamp: str) -> None:
@@ -195,6 +222,15 @@ def _counts(logs: Path, tasks: int) -> list[StepCount]:
                 total = value["total"] if isinstance(value, dict) else value
                 counts[label] = counts.get(label, 0) + int(total)
     return [StepCount(step, counts) for step, counts in totals.items()]
+
+
+def _nothing_left(plan: SourcePlan, steps: Sequence[StepCount]) -> DataError:
+    dropped = [f"{count:,} {label}" for step in steps for label, count in step.counts.items() if ": " in label]
+    return DataError(
+        f"no document is left ({'; '.join(dropped) or 'the files are empty'})",
+        place=plan.config.path,
+        remedy="correct the source's path, pattern, keep or sample",
+    )
 
 
 def _put_together(files: Sequence[Path], path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.blend.plan import BlendPlan
-from data_prep.blend.seen import Seen
 from data_prep.card import check_version
 from data_prep.content_hash import Piece, check_file, combined
 from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_json
 from data_prep.index import bin_path, idx_path
+from data_prep.seen import Seen
 
 SCHEMA_VERSION = 2
 
@@ -105,7 +105,7 @@ def write_lock(
         ],
     }
     write_json(path, {**values, "fingerprint": fingerprint(values)})
-    seen = Seen(path)
+    seen = Seen(_seen_path(path))
     for part in files.values():
         seen.note(bin_path(part.prefix), part.bin)
         seen.note(idx_path(part.prefix), part.idx)
@@ -137,7 +137,7 @@ def verify_lock(path: Path, tokenizer_sha256: str | None = None, *, every_byte: 
             remedy="put the old tokenizer.json back, or run `prism data prepare`",
         )
     sources = tuple(_source(entry, path.parent) for entry in values["sources"])
-    seen = Seen(path)
+    seen = Seen(_seen_path(path))
     for source in sources:
         for file, pieces in ((bin_path(source.prefix), source.bin), (idx_path(source.prefix), source.idx)):
             if every_byte or not seen.unchanged(file, pieces):
@@ -153,6 +153,10 @@ def verify_lock(path: Path, tokenizer_sha256: str | None = None, *, every_byte: 
         sources=sources,
         fingerprint=stated,
     )
+
+
+def _seen_path(lock: Path) -> Path:
+    return lock.with_name(f".{lock.name.removesuffix('.lock.json')}.seen.json")
 
 
 def _source(entry: dict[str, Any], folder: Path) -> LockedSource:

@@ -6,42 +6,35 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.blend.lock import Lock, LockedSource
+from data_prep.blend.lock import LockedSource, verify_lock
 from data_prep.blend.order import BlendOrder, blend_order, read_order, write_order
 from data_prep.dataset.blended import BlendedDataset, Segment
 from data_prep.dataset.chunks import Chunks
 from data_prep.dataset.training import ChunkRows, PackRows, TrainingRow
 from data_prep.errors import DataError, UsageError
 from data_prep.files import fingerprint
+from data_prep.schema import RunSamples, lock_name
 
 
-def open_samples(
-    locks: Sequence[tuple[int, Lock]],
-    orders: Path,
-    *,
-    length: int,
-    samples: int,
-    end_id: int,
-    documents_apart: bool = False,
-    loss_on_end: bool = True,
-) -> BlendedDataset[TrainingRow]:
-    """The samples of a run over one blend, or over blends that follow each other.
+def open_samples(directory: Path, run: RunSamples, end_id: int) -> BlendedDataset[TrainingRow]:
+    """The samples of a run over one blend, or over blends that follow each other; their locks are verified first.
 
     Args:
-        locks: (first sample, verified lock), by rising sample, the first at 0.
-        orders: folder of written orders.
-        length: tokens of a sample.
+        directory: the run's data folder.
+        end_id: the end-of-document token.
 
     Raises:
-        UsageError: packs have another size than `length`, or the locks have different seeds.
-        DataError: two locks name different files for one source.
+        DataError: a locked file changed or is missing, or two locks name different files for one source.
+        UsageError: the locks have different seeds.
     """
+    blends = directory / "blends"
+    locks = [(start, verify_lock(blends / lock_name(blend, run.packing))) for start, blend in run.blends]
     found: dict[str, LockedSource] = {}
     for _start, lock in locks:
-        if lock.capacity not in (None, length) or lock.seed != locks[0][1].seed:
+        if lock.seed != locks[0][1].seed:
             raise UsageError(
-                f"blend {lock.blend} was locked for packs of {lock.capacity} tokens and seed {lock.seed}",
-                place=f"sequence length {length}, seed {locks[0][1].seed}",
+                f"blend {lock.blend} was locked with seed {lock.seed}, {locks[0][1].blend} with {locks[0][1].seed}",
+                place=str(blends),
                 remedy="run `prism data prepare` with this recipe",
             )
         for source in lock.sources:
@@ -51,23 +44,28 @@ def open_samples(
                     place=str(source.prefix),
                     remedy="lock both blends again: `prism data prepare`",
                 )
-    lock = locks[0][1]
+    seed = locks[0][1].seed
 
     def rows(source: LockedSource) -> PackRows | ChunkRows:
-        if lock.capacity is not None:
-            return PackRows(source.prefix, source.name, length, end_id, lock.seed)
-        chunks = Chunks(source.prefix, source.name, length, lock.seed)
-        return ChunkRows(chunks, end_id, documents_apart=documents_apart, loss_on_end=loss_on_end)
+        if run.packing is not None:
+            return PackRows(source.prefix, source.name, run.length, end_id, seed)
+        chunks = Chunks(source.prefix, source.name, run.length, seed)
+        return ChunkRows(chunks, end_id, documents_apart=run.documents_apart, loss_on_end=run.loss_on_end)
 
     segments = [
         Segment(
             start,
             tuple(source.name for source in lock.sources),
-            order_of([source.weight_percent for source in lock.sources], samples - start, orders),
+            order_of([source.weight_percent for source in lock.sources], run.samples - start, orders_folder(directory)),
         )
         for start, lock in locks
     ]
-    return BlendedDataset({name: rows(source) for name, source in found.items()}, segments, samples)
+    return BlendedDataset({name: rows(source) for name, source in found.items()}, segments, run.samples)
+
+
+def orders_folder(directory: Path) -> Path:
+    """Where a data folder keeps the written orders of its blends."""
+    return directory / "blends" / "orders"
 
 
 def order_of(weights: Sequence[float], samples: int, folder: Path) -> BlendOrder:

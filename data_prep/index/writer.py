@@ -72,11 +72,11 @@ class IndexWriter:
         self._end_document()
 
     def _append(self, tokens: Tokens) -> None:
-        if isinstance(tokens, np.ndarray):
-            self._buffer += np.ascontiguousarray(tokens, self._dtype).data.cast("B") if len(tokens) else b""
-        else:
+        if isinstance(tokens, list):
             # array takes a list's numbers in half the time that numpy needs
             self._buffer += array(self._code, tokens)
+        elif len(tokens):
+            self._buffer += _narrowed(np.asarray(tokens), self._dtype).tobytes()
         self._lengths.append(len(tokens))
         self.tokens += len(tokens)
         if len(self._buffer) >= _BUFFER:
@@ -131,6 +131,12 @@ class IndexWriter:
         offsets *= self._dtype.itemsize
         parts = (header(self._dtype, len(lengths), len(self._boundaries)), lengths.tobytes(), offsets.tobytes())
         return b"".join((*parts, self._boundaries.tobytes()))
+
+
+def _narrowed(tokens: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if tokens.dtype != dtype and int(tokens.max()) > np.iinfo(dtype).max:
+        raise OverflowError(f"token {int(tokens.max())} doesn't fit {dtype}")
+    return tokens.astype(dtype, copy=False)
 
 
 def _write_all(handle: Any, content: bytearray) -> None:

@@ -8,11 +8,18 @@ from data_prep.schema import SourceConfig
 
 
 def needed_columns(config: SourceConfig, present: Sequence[str]) -> list[str] | None:
-    """Columns of a file that the source names, in the file's order; None (all) with a join, or when none is there."""
+    """Columns of a file that the source names, in the file's order.
+
+    None (all) when none of them is there, or a join may ask for any.
+    """
+    joined: list[str] = []
     if config.join is not None:
-        return None
+        if config.join.kind != "question_lookup":
+            return None
+        joined = ["dataset", "split", "index"]
     named = {"text": [config.text], "chat": [config.messages]}.get(config.format)
     named = named or [config.question, config.answer, *([config.reasoning] if config.reasoning else [])]
+    named += joined
     for rule in config.keep:
         named += [rule.column] if isinstance(rule.column, str) else list(rule.column)
     if config.sample is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from data_prep.schema.base import Section
 from data_prep.schema.data import DataConfig, TokenizerConfig, WorldConfig
 from data_prep.schema.packing import Packing, lock_name
+from data_prep.schema.samples import RunSamples
 from data_prep.schema.source import JoinConfig, Rule, SampleConfig, SourceConfig
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "JoinConfig",
     "Packing",
     "Rule",
+    "RunSamples",
     "SampleConfig",
     "Section",
     "SourceConfig",

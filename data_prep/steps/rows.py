@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
@@ -16,8 +15,6 @@ from data_prep.render import render
 from data_prep.rows import Keep
 from data_prep.sampling import Draw, KeyWriter
 from data_prep.schema import SourceConfig
-
-_EXAMPLES = 20
 
 Parts = Mapping[str, SourceConfig]
 
@@ -87,7 +84,7 @@ class JoinRows(RowStep):
     name = "join"
 
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
-        joins: dict[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] = {
+        joins = {
             part: open_join(config.join, config.path) for part, config in self.parts.items() if config.join is not None
         }
         for document in data:
@@ -106,6 +103,9 @@ class JoinRows(RowStep):
                 continue
             if not found:
                 self.drop("no text found by the join")
+        for join in joins.values():
+            for reason, count in join.missing.items():
+                self.stat_update(f"not joined: {reason}", value=count)
 
 
 class CollectKeys(RowStep):
@@ -143,10 +143,11 @@ class DrawRows(RowStep):
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         for document in data:
             draw = self._draws.get(document.metadata["part"])
-            if draw is None or draw.keeps(document.metadata["row"], document.id):
+            reason = draw.drop_reason(document.metadata["row"], document.id) if draw is not None else None
+            if reason is None:
                 yield document
             else:
-                self.drop("not drawn")
+                self.drop(reason)
 
 
 class Render(RowStep):

@@ -94,7 +94,7 @@ class Tokenise(PipelineStep):  # type: ignore[misc]
                         self.stat_update("dropped", f"dropped: fewer than {self._min_tokens} tokens")
                         continue
                     text_bytes += len(text.encode())
-                    tokens += end
+                    tokens.extend(end)
                     writer.add(tokens)
                     self.stat_update("tokens", value=len(tokens))
         held_out = held_out_path(self._folder, rank)

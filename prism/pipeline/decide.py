@@ -89,7 +89,10 @@ def _files(source: RawSource) -> Iterator[Path]:
         if path.is_file():
             yield path
             continue
-        excluded = {(path / folder).resolve() for folder in source.exclude}
         for folder, folders, files in os.walk(path):
-            folders[:] = [name for name in folders if (Path(folder) / name).resolve() not in excluded]
-            yield from (Path(folder) / file for file in fnmatch.filter(files, source.pattern))
+            folders[:] = [name for name in folders if not any(fnmatch.fnmatch(name, one) for one in source.exclude)]
+            for file in (Path(folder) / name for name in files):
+                # as data_prep reads them: the pattern fits the name, or the path below the source's folder
+                names = (file.name, file.relative_to(path).as_posix())
+                if any(fnmatch.fnmatch(name, source.pattern) for name in names):
+                    yield file

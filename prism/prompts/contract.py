@@ -77,7 +77,7 @@ class PromptContract:
 
     def encode_prompts(self, questions: Sequence[str]) -> list[list[int]]:
         """See `encode_prompt`."""
-        return self._vocabulary.encode_batch([render_prompt(question) for question in questions])
+        return [list(ids) for ids in self._vocabulary.encode_batch([render_prompt(one) for one in questions])]
 
     def encode_text(self, text: str) -> list[int]:
         """Plain text, nothing added."""

@@ -55,7 +55,8 @@ def run_training(recipe: Recipe, stage: str) -> None:
             config.trainable,
         )
         done = _begin(recipe, stage, trainee, folder / "checkpoints")
-        batches = _batches(recipe, config, vocabulary.end_of_document_id)
+        samples = data.open_samples(recipe.data_directory, config.run_samples, vocabulary.end_of_document_id)
+        batches = BlendedBatches(samples, config.micro_batch_size, config.global_batch_size)
         _loop(config, trainee, batches, folder, done)
         first = is_first_rank()
     if first:
@@ -75,24 +76,6 @@ def _begin(recipe: Recipe, stage: str, trainee: Trainee, checkpoints: Path) -> i
     else:
         trainee.initialise(recipe.run.seed)
     return 0
-
-
-def _batches(recipe: Recipe, config: MidtrainConfig, end_id: int) -> BlendedBatches:
-    """Opens the stage's blend, or blends, and refuses one whose files changed."""
-    locks = [
-        (start, data.verify(data.lock_path(recipe.data_directory, blend, config.pack)))
-        for start, blend in config.blends()
-    ]
-    samples = data.open_samples(
-        locks,
-        data.orders_folder(recipe.data_directory),
-        length=config.sequence_length,
-        samples=config.samples,
-        end_id=end_id,
-        documents_apart=config.documents_apart,
-        loss_on_end=config.loss_on_end_of_document,
-    )
-    return BlendedBatches(samples, config.micro_batch_size, config.global_batch_size)
 
 
 def _loop(config: MidtrainConfig, trainee: Trainee, batches: BlendedBatches, folder: Path, done: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from data_prep import api
 from data_prep.content_hash import combined, hash_file
+from data_prep.read import units
 from data_prep.schema import DataConfig
 
 WORDS = [f"{first}{second}" for first in "bcdfglmprst" for second in ("a", "el", "in", "or", "um", "ith", "an", "ost")]
@@ -44,7 +45,7 @@ def made_up(folder: Path, megabytes: float) -> dict[str, Any]:
             "web": {
                 "path": str(folder / "web.jsonl"),
                 "keep": [{"column": "score", "at_least": 0.1}],
-                "sample": {"by": "@path", "counts": {"*": 2_000}, "key": "id"},
+                "sample": {"by": "@path", "counts": {"*": 4_000}, "key": "id"},
                 "dedup": "exact",
                 "holdout": 0.05,
             },
@@ -55,13 +56,14 @@ def made_up(folder: Path, megabytes: float) -> dict[str, Any]:
 
 
 def results(directory: Path) -> dict[str, str]:
-    """Hash of every file that a preparation leaves."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    """Hash of every file that a preparation leaves; hidden ones are caches."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
     return {path.relative_to(directory).as_posix(): combined(hash_file(path)) for path in files}
 
 
 def main() -> None:
     config, directory, workers = sys.argv[1:]
+    units.LEAST_BYTES = 1 << 19  # several units to the few megabytes of a test
     settings = DataConfig.model_validate_json(Path(config).read_text())
     api.prepare(settings, Path(directory), executor=api.Executor(workers=int(workers)), log=lambda line: None)
     api.lock(settings, Path(directory), "all", tokens=10_000, seed=1)

@@ -62,7 +62,7 @@ def test_twenty_kills_at_random_moments_change_no_byte(
     for _ in range(KILLS):
         process = start(config, directory, 2)
         try:
-            process.wait(timeout=stream.uniform(0.1, 1.0) * seconds)
+            process.wait(timeout=stream.uniform(0.25, 1.0) * seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

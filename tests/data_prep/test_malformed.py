@@ -104,7 +104,8 @@ ROWS: dict[str, tuple[Writer, dict[str, Any], str, str]] = {
         lines({"messages": [{"role": "wizard", "content": "x"}]}), {"format": "chat"}, "wizard", "a.jsonl:1",
     ),
     "text_where_a_rule_wants_a_number": (
-        lines(GOOD[0], {"text": "x", "score": "many"}), {"keep": [{"column": "score", "at_least": 0}]}, "score", "a.jsonl:2",
+        lines(GOOD[0], {"text": "x", "score": "many"}), {"keep": [{"column": "score", "at_least": 0}]}, "score",
+        "a.jsonl:2",
     ),
     "rule_on_a_missing_column": (
         lines({"text": "x"}), {"keep": [{"column": "score", "at_least": 0}]}, "score", "a.jsonl:1",
@@ -116,7 +117,8 @@ ROWS: dict[str, tuple[Writer, dict[str, Any], str, str]] = {
         lines(GOOD[0], b'{"text": "' + b"x" * (100 << 20) + b'"}', GOOD[1]), {}, "100 MiB", "a.jsonl:2",
     ),
     "text_file_that_is_not_utf8": (
-        lambda folder: (folder / "a.txt").write_bytes(b"fine\nalso fine\n\xe9t\xe9\n") and None, {}, "not UTF-8", "a.txt:3",
+        lambda folder: (folder / "a.txt").write_bytes(b"fine\nalso fine\n\xe9t\xe9\n") and None, {}, "not UTF-8",
+        "a.txt:3",
     ),
     "utf16_text_file": (
         lambda folder: (folder / "a.txt").write_bytes("héllo".encode("utf-16")) and None, {}, "not UTF-8", "a.txt:1",

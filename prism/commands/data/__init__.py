@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from prism.commands.data import blend, prepare
+from prism.commands.data import blend, look, prepare
 
 app = typer.Typer(help="Prepare sources, plan blends, look inside.", no_args_is_help=True)
 prepare.register(app)
 blend.register(app)
+look.register(app)

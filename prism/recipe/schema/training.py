@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from data_prep.schema import Packing
+from data_prep.schema import Packing, RunSamples
 from prism.recipe.schema.base import Section
 
 
@@ -100,6 +100,18 @@ class MidtrainConfig(Section):
             return None
         return Packing(
             capacity=self.sequence_length, overlap=self.pack_overlap_tokens, min_tokens=self.min_document_tokens
+        )
+
+    @property
+    def run_samples(self) -> RunSamples:
+        """What the stage asks of the data."""
+        return RunSamples(
+            blends=tuple(self.blends()),
+            length=self.sequence_length,
+            samples=self.samples,
+            packing=self.pack,
+            documents_apart=self.documents_apart,
+            loss_on_end=self.loss_on_end_of_document,
         )
 
     def blends(self) -> list[tuple[int, str]]:

@@ -71,7 +71,7 @@ def test_a_lock_that_was_edited_is_refused(prepared: Path) -> None:
 
 def test_a_lock_of_another_release_is_refused(prepared: Path) -> None:
     path = api.lock(CONFIG, prepared, "both", 1_000, seed=3)
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 9'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 9'))
     with pytest.raises(DataError, match="schema_version 9"):
         api.verify(path)
 

@@ -16,13 +16,13 @@ _CLOCK_NS = 20_000_000
 
 
 class Seen:
-    """<blend>.seen.json beside a lock: size, inode, time of change and hash of each file when it was last hashed.
+    """Size, inode, time of change and hash of each file when it was last hashed, kept in a file at `path`.
 
     It is a cache: it may be deleted, and a file that was copied or touched is hashed again.
     """
 
-    def __init__(self, lock: Path) -> None:
-        self._path = lock.with_name(lock.name.removesuffix(".lock.json") + ".seen.json")
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._entries = _read(self._path)
         self._changed = False
 

@@ -1,0 +1,89 @@
+"""What is to be fetched: the hub's data sets that a recipe's sources name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from data_prep.errors import UsageError
+from data_prep.schema import DataConfig, SourceConfig
+from data_prep.sources.catalog import part_configs
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """A data set of the hub, or some of its files.
+
+    Attributes:
+        name: Folder below the target, such as `dclm_edu` or `chat/wildchat_1m`.
+        hub: Id on the hub, such as allenai/WildChat-1M.
+        revision: Branch, tag or commit.
+        patterns: Files that are fetched, in the manner of fnmatch; `*` matches `/` too.
+        gated: Whether the card says that the hub asks for an account that accepted the licence.
+    """
+
+    name: str
+    hub: str
+    revision: str = "main"
+    patterns: tuple[str, ...] = ("*",)
+    licence: str = "unknown"
+    licence_url: str | None = None
+    gated: bool = False
+
+    @property
+    def source(self) -> str:
+        """Name of the recipe's source that it belongs to."""
+        return self.name.partition("/")[0]
+
+
+def requests_of(data: DataConfig, names: Collection[str] = ()) -> list[FetchRequest]:
+    """What a recipe's sources name on the hub: each source, or each of its parts.
+
+    Args:
+        names: Only these sources; empty means all that have a hub id and aren't read from an hf:// address.
+
+    Raises:
+        UsageError: a name isn't a source of the recipe, or the source names no data set of the hub.
+    """
+    for name in names:
+        if name not in data.sources:
+            near = difflib.get_close_matches(name, data.sources, n=1)
+            raise UsageError(
+                f"no source named {name!r}",
+                place="data.sources",
+                remedy=f"use {near[0]}" if near else f"use one of {', '.join(data.sources) or '(none)'}",
+            )
+    requests = []
+    for name, source in data.sources.items():
+        if (names and name not in names) or (not names and "://" in source.path):
+            continue
+        found = list(_requests(name, source))
+        if names and not found:
+            raise UsageError(
+                "the source names no data set of the hub",
+                place=f"data.sources.{name}",
+                remedy="set `hub`, or put its files where `path` says",
+            )
+        requests += found
+    return requests
+
+
+def hub_is_off() -> bool:
+    """Whether HF_HUB_OFFLINE asks for no network, as the hub's own library reads it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _requests(name: str, source: SourceConfig) -> Iterator[FetchRequest]:
+    for part, config in part_configs(source, name).items():
+        if config.hub is not None:
+            yield FetchRequest(
+                name=f"{name}/{part}" if source.parts else name,
+                hub=config.hub,
+                revision=config.revision,
+                patterns=tuple(config.hub_files),
+                licence=config.licence,
+                licence_url=config.licence_url,
+                gated=config.gated,
+            )
