@@ -1,175 +1,127 @@
-"""The index of evaluation questions, and the search of a document for one of them.
+"""The index of evaluation questions: which runs of words give a question away.
 
-A document holds a question when all the question's words stand in it in a row (`exact`), or `ngram` words in a row of
-it (Brown et al. 2020, appendix C, take 13). Words are those of `data_prep.dedup.words`, so it makes no difference how
-question or document write them. A question of fewer words must be there whole; see `questions.where_found`.
-
-Runs that say little don't count as n-grams, only as parts of a whole question: those that more than
-`MOST_SHARING` questions of a set have (instructions, turns of phrase), and those that are numbers for the most part.
+A run is an n-gram of a question (Brown et al. 2020, appendix C, take 13 words), or all words of a shorter one. N-grams
+that say little count only as part of a whole question: those that `SHARED` questions of a set or more have
+(instructions, turns of phrase), and those that are numbers for the most part (1 2 3 4 ...). Words are those of
+`data_prep.dedup.words`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.decontaminate.kernel import find_runs, make_filter
-from data_prep.decontaminate.questions import EvaluationQuestion, Where, question_words, stands_alone, where_found
-from data_prep.dedup.runs import hash_between, power, prefixes, run_hashes
-from data_prep.dedup.words import WORDS_VERSION, Words, split_words
+from data_prep.decontaminate.questions import EvaluationQuestion, Where, question_words, where_found
+from data_prep.dedup.runs import run_hashes
+from data_prep.dedup.words import WORDS_VERSION
 from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_bytes, write_json
 
-MOST_SHARING = 1
 NGRAM = 13
-_VERSION = 1
-_HITS_AT_ONCE = 1_024
-_BITS_PER_KEY = 32
-_ENTRY = np.dtype([("key", "<u8"), ("question", "<u4"), ("offset", "<u4"), ("counts", "?")])
+SHARED = 3
+_VERSION = 2
 
-
-@dataclass(frozen=True)
-class Match:
-    """What was found in a document: `words` as it writes them, in lower case."""
-
-    set: str
-    question: str
-    kind: Literal["exact", "ngram"]
-    words: str
-    answer: str | None
+ENTRY = np.dtype([("key", "<u8"), ("question", "<u4"), ("offset", "<u4"), ("counts", "?")])
+"""A run: its hash, its question and first word there, and whether it gives the question away alone."""
 
 
 @dataclass(frozen=True)
 class IndexedQuestion:
-    """A question's name, number of words, the hash of all of them (hex), and where it counts as found."""
+    """A question's name, its number of words and where all of them together count as found."""
 
     set: str
     id: str
     answer: str | None
     words: int
-    hash: str
     where: int
 
 
-class DecontaminationIndex:
-    """Questions to keep out of training data. Made by `build`, kept by `save`, read by `load`."""
+@dataclass(frozen=True)
+class QuestionIndex:
+    """`words` holds the hashes of all questions' words, one question after the other; `entries` is sorted by key."""
 
-    def __init__(self, ngram: int, questions: tuple[IndexedQuestion, ...], entries: NDArray[np.void]) -> None:
-        self.ngram = ngram
-        self.questions = questions
-        self._entries = entries
-        self._hashes = [int(question.hash, 16) for question in questions]
-        self._keys = np.ascontiguousarray(entries["key"])
-        lengths = {min(question.words, ngram) for question in questions if question.where != Where.NOWHERE}
-        self._lengths = np.array(sorted(lengths), np.int64)
-        self._powers = np.array([power(length) for length in self._lengths], np.uint64)
-        self._bits = min(max((len(self._keys) * _BITS_PER_KEY).bit_length(), 6), 27)
-        self._filter = make_filter(self._keys, self._bits)
+    ngram: int
+    questions: tuple[IndexedQuestion, ...]
+    words: NDArray[np.uint64]
+    entries: NDArray[np.void]
 
     @classmethod
-    def build(cls, questions: Iterable[EvaluationQuestion], ngram: int = NGRAM) -> DecontaminationIndex:
+    def build(cls, questions: Iterable[EvaluationQuestion], ngram: int = NGRAM) -> QuestionIndex:
         """A question that was there before, in this set or another, is left out."""
         indexed: list[IndexedQuestion] = []
+        words: list[NDArray[np.uint64]] = []
         entries: list[tuple[int, int, int, bool]] = []
-        seen: set[int] = set()
+        seen: set[bytes] = set()
         for group in _by_set(questions):
-            kept: list[NDArray[np.uint64]] = []
+            first = len(indexed)
             for question, trimmed in zip(group, question_words(group), strict=True):
-                words = trimmed.hashes
-                whole = int(run_hashes(words, len(words))[0]) if len(words) else 0
-                if whole in seen:
+                if (content := trimmed.hashes.tobytes()) in seen:
                     continue
-                seen.add(whole)
-                where = Where.ANYWHERE if len(words) >= ngram else where_found(trimmed)
-                name = (question.set, question.id, question.answer)
-                indexed.append(IndexedQuestion(*name, len(words), f"{whole:016x}", int(where)))
-                kept.append(words)
-            entries += _entries(kept, indexed[len(indexed) - len(kept) :], len(indexed) - len(kept), ngram)
-        return cls(ngram, tuple(indexed), np.array(sorted(entries), _ENTRY))
+                seen.add(content)
+                count = len(trimmed.hashes)
+                where = Where.ANYWHERE if count >= ngram else where_found(count)
+                indexed.append(IndexedQuestion(question.set, question.id, question.answer, count, int(where)))
+                words.append(trimmed.hashes)
+            entries += _entries(words[first:], indexed[first:], first, ngram)
+        all_words = np.concatenate(words) if words else np.empty(0, np.uint64)
+        return cls(ngram, tuple(indexed), all_words, np.array(sorted(entries), ENTRY))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the questions and of how they are searched for."""
-        rules = [_VERSION, WORDS_VERSION, MOST_SHARING, self.ngram]
-        return fingerprint([rules, [asdict(question) for question in self.questions]])
+        """Of the questions, and of the rules by which they are searched for."""
+        rules = [_VERSION, WORDS_VERSION, SHARED, self.ngram]
+        words = hashlib.sha256(self.words.astype("<u8").tobytes()).hexdigest()
+        return fingerprint([rules, [asdict(question) for question in self.questions], words])
 
     @property
-    def left_out(self) -> int:
+    def left_out(self) -> tuple[IndexedQuestion, ...]:
         """Questions of too few words to be told from other text."""
-        return sum(question.where == Where.NOWHERE for question in self.questions)
-
-    def match(self, text: str) -> Match | None:
-        """The first whole question in a document; if there is none, the first n-gram of one; or None."""
-        words = split_words(text)
-        begins = prefixes(words.hashes)
-        ngram: Match | None = None
-        for place, entry in self._hits(begins):
-            number, offset = int(self._entries["question"][entry]), int(self._entries["offset"][entry])
-            question = self.questions[number]
-            if self._is_whole(words, begins, place - offset, number):
-                first = place - offset
-                return _match(question, "exact", words.between(first, first + question.words - 1))
-            if ngram is None and self._entries["counts"][entry]:
-                ngram = _match(question, "ngram", words.between(place, place + self.ngram - 1))
-        return ngram
-
-    def _hits(self, begins: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
-        """(word, entry) of every run that is in the index."""
-        if not len(self._keys):
-            return
-        places, entries = np.empty((2, max(_HITS_AT_ONCE, len(self._lengths))), np.int64)
-        first = 0
-        while first < len(begins) - 1:
-            count, first = find_runs(
-                begins, self._lengths, self._powers, self._keys, self._filter, self._bits, first, places, entries
-            )
-            for place, entry in zip(places[:count].tolist(), entries[:count].tolist(), strict=True):
-                key = self._keys[entry]
-                while entry < len(self._keys) and self._keys[entry] == key:
-                    yield place, entry
-                    entry += 1
-
-    def _is_whole(self, words: Words, begins: NDArray[np.uint64], first: int, number: int) -> bool:
-        question = self.questions[number]
-        if first < 0 or first + question.words > len(words.hashes):
-            return False
-        if int(hash_between(begins, first, question.words)) != self._hashes[number]:
-            return False
-        return question.where == Where.ANYWHERE or stands_alone(words, first, first + question.words - 1)
+        return tuple(question for question in self.questions if question.where == Where.NOWHERE)
 
     def save(self, folder: Path) -> Path:
-        """Writes `<fingerprint>.json` and `.npy`, unless they are there; returns the first."""
+        """Writes `<fingerprint>.json` and `.npz`, unless they are there; returns the first."""
         path = folder / f"{self.fingerprint[:16]}.json"
-        if not (path.is_file() and path.with_suffix(".npy").is_file()):
+        if not (path.is_file() and path.with_suffix(".npz").is_file()):
             buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, self._entries, allow_pickle=False)
-            write_bytes(path.with_suffix(".npy"), buffer.getvalue())
+            np.savez(buffer, allow_pickle=False, words=self.words, entries=self.entries)
+            write_bytes(path.with_suffix(".npz"), buffer.getvalue())
             questions = [asdict(question) for question in self.questions]
-            write_json(path, {"ngram": self.ngram, "fingerprint": self.fingerprint, "questions": questions})
+            left_out = [f"{question.set} {question.id}" for question in self.left_out]
+            write_json(
+                path,
+                {
+                    "fingerprint": self.fingerprint,
+                    "ngram": self.ngram,
+                    "too_short": left_out,
+                    "questions": questions,
+                },
+            )
         return path
 
     @classmethod
-    def load(cls, path: Path) -> DecontaminationIndex:
-        """Maps an index that `save` wrote.
+    def load(cls, path: Path) -> QuestionIndex:
+        """Reads an index that `save` wrote.
 
         Raises:
             DataError: it is missing, damaged, or another release's.
         """
-        values: dict[str, Any] = read_json(path)
+        values = read_json(path)
         try:
-            entries = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+                words, entries = arrays["words"], arrays["entries"]
             questions = tuple(IndexedQuestion(**question) for question in values["questions"])
-            index = cls(values["ngram"], questions, entries)
-            whole = entries.dtype == _ENTRY and index.fingerprint == values["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            index = cls(values["ngram"], questions, words, entries)
+            whole = entries.dtype == ENTRY and index.fingerprint == values["fingerprint"]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DataError(f"not an index ({error})", place=str(path), remedy="delete it and run again") from None
         if not whole:
             raise DataError("not an index of this release", place=str(path), remedy="delete it and run again")
@@ -184,9 +136,9 @@ def _by_set(questions: Iterable[EvaluationQuestion]) -> list[list[EvaluationQues
 
 
 def _entries(
-    all_words: list[NDArray[np.uint64]], questions: list[IndexedQuestion], first: int, ngram: int
+    all_words: Sequence[NDArray[np.uint64]], questions: Sequence[IndexedQuestion], first: int, ngram: int
 ) -> Iterator[tuple[int, int, int, bool]]:
-    """Entries of one set. A question without a run that counts is found by its first run, if it is there whole."""
+    """Entries of one set. A question without an n-gram that counts is found by its first run, if it is there whole."""
     all_keys = [run_hashes(words, ngram).tolist() for words in all_words]
     sharing = Counter(key for keys in all_keys for key in set(keys))
     for number, (words, keys, question) in enumerate(zip(all_words, all_keys, questions, strict=True), start=first):
@@ -196,12 +148,8 @@ def _entries(
             yield keys[0], number, 0, False
             continue
         numeric = np.convolve(words & np.uint64(1), np.ones(ngram), "valid") > ngram / 2
-        counting = [at for at, key in enumerate(keys) if sharing[key] <= MOST_SHARING and not numeric[at]]
+        counting = [at for at, key in enumerate(keys) if sharing[key] < SHARED and not numeric[at]]
         for at in counting:
             yield keys[at], number, at, True
         if not counting:
             yield keys[0], number, 0, False
-
-
-def _match(question: IndexedQuestion, kind: Literal["exact", "ngram"], words: str) -> Match:
-    return Match(question.set, question.id, kind, words, question.answer)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,8 @@ from data_prep.schema.decontamination import EvaluationSet
 
 _LONG_ENOUGH = 8
 _LEAST_WORDS = 3
-_LEAST_DIGITS = 3
-_TELLING_LETTERS = 4
 _SET_FOR_INSTRUCTIONS = 10
+_MARKS_BEFORE, _MARKS_AFTER = '\n.?!:;"“”|\t>', '\n.?!;"“”|\t<'
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Where(IntEnum):
     """Where a whole question counts as found."""
 
     ANYWHERE = 0
-    SENTENCE = 1
-    """Standing by itself, between line breaks or ends of sentences: its words alone could be anyone's."""
+    ALONE = 1
+    """Standing by itself, between line breaks, ends of sentences or quotes: in passing, its words could be anyone's."""
     NOWHERE = 2
 
 
@@ -50,19 +50,26 @@ def read_questions(sets: Mapping[str, EvaluationSet]) -> Iterator[EvaluationQues
         DataError: a set has no file, or a row lacks the question.
     """
     for name, config in sets.items():
-        source = SourceConfig(path=config.path, reader=config.reader)
+        # reads just these columns of a Parquet file
+        source = SourceConfig(
+            path=config.path,
+            reader=config.reader,
+            format="question_answer",
+            question=config.question,
+            answer=config.answer or config.question,
+        )
         for place, row in read_rows(source, Path()):
-            try:
-                question = value(row, config.question)
-                answer = value(row, config.answer) if config.answer is not None else None
-                if not isinstance(question, str):
-                    raise DataError(
-                        f"column {config.question!r} should hold the question, found {type(question).__name__}"
-                    )
-            except DataError as error:
-                remedy = error.remedy or f"correct decontamination.sets.{name}.question"
-                raise DataError(error.message, place=place, remedy=remedy) from None
-            answer = answer if answer is None or isinstance(answer, str) else str(answer)
+            question = _column(row, config.question, place, f"data.decontamination.sets.{name}.question")
+            if not isinstance(question, str):
+                raise DataError(
+                    f"column {config.question!r} should hold the question, found {type(question).__name__}",
+                    place=place,
+                    remedy=f"correct data.decontamination.sets.{name}.question, or the row",
+                )
+            answer = None
+            if config.answer is not None:
+                found = _column(row, config.answer, place, f"data.decontamination.sets.{name}.answer")
+                answer = found if found is None or isinstance(found, str) else str(found)
             yield EvaluationQuestion(name, place.rpartition("/")[2], question, answer)
 
 
@@ -77,27 +84,30 @@ def question_words(questions: Sequence[EvaluationQuestion]) -> list[Words]:
     return [words.cut(before, len(words.hashes) - after) for words in all_words]
 
 
-def where_found(words: Words) -> Where:
-    """For a question of fewer words than an n-gram.
+def where_found(count: int) -> Where:
+    """For a question of `count` words, fewer than an n-gram.
 
-    Eight words say enough, as do three with three digits in them, if one is a word of four letters. Fewer than three
-    words say nothing.
+    Eight words are enough anywhere, inside a sentence too. Three to seven (`Evaluate \\log_2 64`) must stand alone. One
+    or two (`Neural networks`) are a heading as often as a question; no search could tell.
     """
-    spans = [words.text[start:stop] for start, stop in zip(words.starts, words.stops, strict=True)]
-    digits = sum(character.isdigit() for span in spans for character in span)
-    telling = any(len(span) >= _TELLING_LETTERS and span.isalpha() for span in spans)
-    if len(spans) < _LEAST_WORDS:
-        return Where.NOWHERE
-    if telling and (len(spans) >= _LONG_ENOUGH or digits >= _LEAST_DIGITS):
+    if count >= _LONG_ENOUGH:
         return Where.ANYWHERE
-    return Where.SENTENCE
+    return Where.ALONE if count >= _LEAST_WORDS else Where.NOWHERE
 
 
 def stands_alone(words: Words, first: int, last: int) -> bool:
-    """Whether words `first` to `last` are between line breaks or ends of sentences; a colon may come before."""
+    """Whether words `first` to `last` fill a line, sentence, quote or cell; a colon may come before."""
     before = words.text[words.stops[first - 1] : words.starts[first]] if first else "\n"
     after = words.text[words.stops[last] : words.starts[last + 1]] if last + 1 < len(words.starts) else "\n"
-    return any(mark in before for mark in "\n.?!:") and any(mark in after for mark in "\n.?!")
+    return any(mark in before for mark in _MARKS_BEFORE) and any(mark in after for mark in _MARKS_AFTER)
+
+
+def _column(row: Mapping[str, Any], column: str, place: str, key: str) -> Any:
+    try:
+        return value(dict(row), column)
+    except DataError as error:
+        there = ", ".join(name for name in row if not name.startswith("@"))
+        raise DataError(error.message, place=place, remedy=f"correct {key} (here: {there})") from None
 
 
 def _shared(all_words: Iterable[NDArray[np.uint64]], step: int) -> int:

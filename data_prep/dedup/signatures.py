@@ -1,6 +1,6 @@
 """What documents are compared by: keys that equal documents share, and for near-duplicates a sketch.
 
-exact: one key, of the text with white space collapsed (64 bits: of a billion documents, 0.03 are expected to be
+exact: one key, of the text without white space around it (64 bits: of a billion documents, 0.03 are expected to be
 dropped for a key that another document has by chance).
 
 minhash: the shingles are runs of 5 words (`words`). 192 hash functions take their smallest value over the shingles;
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import unicodedata
 from typing import Literal, Protocol
 
 import numpy as np
@@ -56,15 +55,15 @@ def signer(kind: Kind) -> Signer:
 
 
 class Exact:
-    """Documents are equal when their text is, but for white space and Unicode's ways to write the same character."""
+    """Documents are equal when their text is, but for white space around it; inside it may matter, as in code."""
 
     keys, sketch = 1, 0
 
     def sign(self, text: str) -> tuple[Keys, Sketch] | None:
-        words = unicodedata.normalize("NFC", text).split()
-        if not words:
+        stripped = text.strip()
+        if not stripped:
             return None
-        digest = hashlib.blake2b(" ".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        digest = hashlib.blake2b(stripped.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return np.frombuffer(digest, "<u8"), np.empty(0, np.uint8)
 
 

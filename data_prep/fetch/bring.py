@@ -33,7 +33,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class FetchPlan:
-    """What a fetch would bring. `commit` is null and sizes are 0 when the hub wasn't asked and the disk doesn't know."""
+    """What a fetch would bring. `commit` is null, and sizes 0, when the hub wasn't asked and the disk doesn't know."""
 
     request: FetchRequest
     commit: str | None

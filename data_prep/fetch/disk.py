@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from data_prep.errors import DataError
 from data_prep.fetch.record import FetchedFile
@@ -17,7 +17,7 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def bring(self, file: FetchedFile, part: IO[bytes], start: int) -> None:
+    def bring(self, file: FetchedFile, part: BinaryIO, start: int) -> None:
         """Appends the file's bytes from `start` on."""
         with (self._folder / file.path).open("rb") as handle:
             handle.seek(start)

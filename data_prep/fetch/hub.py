@@ -1,8 +1,8 @@
 """The hub, through huggingface_hub: a revision's commit, its files, their bytes.
 
-Endpoint (HF_ENDPOINT) and token (HF_TOKEN) are read when a hub is made and passed on explicitly, since the library reads
-the environment once, at import. Files are brought with the library's `http_get`, which takes a start: its
-`hf_hub_download` begins a file anew after a kill (since release 1.0 its temporary names are unique to a process).
+Endpoint (HF_ENDPOINT) and token (HF_TOKEN) are read when a hub is made and passed on explicitly, since the library
+reads the environment once, at import. Files are brought with the library's `http_get`, which takes a start:
+`hf_hub_download` begins a file anew after a kill (its temporary names are unique to a process).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import IO
+from typing import BinaryIO
 from urllib.parse import quote
 
 import httpx2
@@ -27,13 +29,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, filter_repo_objects
 from huggingface_hub.utils.tqdm import silent_tqdm
 
 from data_prep.errors import DataError
 from data_prep.fetch.record import FetchedFile
 from data_prep.fetch.request import FetchRequest
-from data_prep.fetch.transfer import readable
+from data_prep.fetch.transfer import Origin, readable
 
 _ENDPOINT = "https://huggingface.co"
 _ANSWER_SECONDS = 60.0
@@ -49,8 +50,9 @@ class Hub:
         self._endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _ENDPOINT
         self._token = _token()
         self._api = HfApi(endpoint=self._endpoint, token=self._token or False)
-        self._headers = build_hf_headers(token=self._token or False, headers={"Accept-Encoding": "identity"})
-        self._commit = ""
+        self._headers = {"user-agent": "prism-megatron", "accept-encoding": "identity"}
+        if self._token:
+            self._headers["authorization"] = f"Bearer {self._token}"
 
     def commit(self) -> str:
         """The commit that the asked revision is now."""
@@ -67,15 +69,14 @@ class Hub:
 
     def files(self, commit: str) -> list[FetchedFile]:
         """The files of a commit that fit the patterns, sorted; hidden ones are left out."""
-        self._commit = commit
         with self._errors():
             tree = self._api.list_repo_tree(self._request.hub, recursive=True, revision=commit, repo_type="dataset")
             entries = [entry for entry in tree if isinstance(entry, RepoFile)]
-        wanted = filter_repo_objects(entries, allow_patterns=list(self._request.patterns), key=lambda entry: entry.path)
         found = [
             FetchedFile(entry.path, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
-            for entry in wanted
-            if not any(part.startswith(".") for part in self._parts(entry.path))
+            for entry in entries
+            if any(fnmatchcase(entry.path, pattern) for pattern in self._request.patterns)
+            and not any(part.startswith(".") for part in self._parts(entry.path))
         ]
         if not found:
             raise DataError(
@@ -92,14 +93,13 @@ class Hub:
                 )
         return sorted(found, key=lambda file: file.path)
 
-    def at(self, commit: str) -> Hub:
-        """Files are brought of this commit from now on."""
-        self._commit = commit
-        return self
+    def at(self, commit: str) -> Origin:
+        """The files of a commit as an origin."""
+        return _Commit(self, commit)
 
-    def bring(self, file: FetchedFile, part: IO[bytes], start: int) -> None:
+    def bring(self, commit: str, file: FetchedFile, part: BinaryIO, start: int) -> None:
         """Appends the file's bytes from `start` on; a broken connection is taken up again where it broke."""
-        url = f"{self._endpoint}/datasets/{self._request.hub}/resolve/{self._commit}/{quote(file.path)}"
+        url = f"{self._endpoint}/datasets/{self._request.hub}/resolve/{commit}/{quote(file.path)}"
         fruitless = 0
         with self._errors(file.path):
             while True:
@@ -148,6 +148,12 @@ class Hub:
             raise self._refused(error, place) from None
         except HFValidationError as error:
             raise DataError(str(error), place=place, remedy="correct the source's hub") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"the answer isn't the hub's ({type(error).__name__})",
+                place=place,
+                remedy="check HF_ENDPOINT, and whether a proxy answers instead of the hub",
+            ) from None
         except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
             raise DataError(
                 f"the hub can't be reached ({type(error).__name__}: {error})",
@@ -186,6 +192,18 @@ class Hub:
             place=place,
             remedy=f"accept the licence at {page}, then set HF_TOKEN to a token of that account that reads gated sets",
         )
+
+
+@dataclass(frozen=True)
+class _Commit:
+    hub: Hub
+    commit: str
+
+    def bring(self, file: FetchedFile, part: BinaryIO, start: int) -> None:
+        self.hub.bring(self.commit, file, part, start)
+
+    def damaged(self, file: FetchedFile, found: str) -> DataError:
+        return self.hub.damaged(file, found)
 
 
 def _token() -> str | None:

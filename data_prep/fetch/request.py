@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_prep.errors import UsageError
 from data_prep.schema import DataConfig, SourceConfig
@@ -75,15 +75,31 @@ def hub_is_off() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
+_LOOKUPS = {
+    "question_lookup": (
+        FetchRequest("taco", "BAAI/TACO", patterns=("train/*.arrow", "test/*.arrow"), licence="Apache-2.0"),
+        FetchRequest("apps", "codeparrot/apps", patterns=("train.jsonl", "test.jsonl"), licence="MIT"),
+        FetchRequest("code_contests", "deepmind/code_contests", patterns=("data/*.parquet",), licence="CC-BY-4.0"),
+        FetchRequest("codeforces", "open-r1/codeforces", patterns=("data/*.parquet",), licence="CC-BY-4.0"),
+    )
+}
+"""Sets that a join looks things up in, below the source's folder `lookup`, by the join's kind."""
+
+
 def _requests(name: str, source: SourceConfig) -> Iterator[FetchRequest]:
     for part, config in part_configs(source, name).items():
-        if config.hub is not None:
-            yield FetchRequest(
-                name=f"{name}/{part}" if source.parts else name,
-                hub=config.hub,
-                revision=config.revision,
-                patterns=tuple(config.hub_files),
-                licence=config.licence,
-                licence_url=config.licence_url,
-                gated=config.gated,
-            )
+        if config.hub is None:
+            continue
+        folder = f"{name}/{part}" if source.parts else name
+        yield FetchRequest(
+            name=folder,
+            hub=config.hub,
+            revision=config.revision,
+            patterns=tuple(config.hub_files),
+            licence=config.licence,
+            licence_url=config.licence_url,
+            gated=config.gated,
+        )
+        if config.join is not None and config.join.path is None:
+            for lookup in _LOOKUPS.get(config.join.kind, ()):
+                yield replace(lookup, name=f"{folder}/lookup/{lookup.name}")

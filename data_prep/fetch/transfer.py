@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from data_prep.errors import DataError, DiskFull
 from data_prep.fetch.record import FetchedFile, has_size, work_folder
@@ -26,7 +26,7 @@ _BLOCK = 8 << 20
 class Origin(Protocol):
     """Where files come from."""
 
-    def bring(self, file: FetchedFile, part: IO[bytes], start: int) -> None:
+    def bring(self, file: FetchedFile, part: BinaryIO, start: int) -> None:
         """Appends the file's bytes from `start` on to `part`; it may rewind `part` and begin anew."""
 
     def damaged(self, file: FetchedFile, found: str) -> DataError:

@@ -22,6 +22,9 @@ _READERS = {
     "jsonl": "jsonl", "json": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet", "arrow": "arrow",
     "txt": "text", "md": "text", "py": "text",
 }  # fmt: skip
+_ABOUT = ("README*", "LICENSE*", "dataset_info*.json", "dataset_dict.json", "state.json")
+"""Files that speak of a data set; they are read only where a pattern names them."""
+
 _PACKED = (".gz", ".zst")
 
 
@@ -100,6 +103,8 @@ def _local(path: Path, config: SourceConfig) -> list[RawFile]:
 
 
 def _wanted(relative: Path, config: SourceConfig) -> bool:
+    if config.pattern == "*" and any(fnmatch.fnmatch(relative.name, name) for name in _ABOUT):
+        return False
     if any(part.startswith(".") for part in relative.parts):
         return False
     if any(fnmatch.fnmatch(folder, pattern) for folder in relative.parts[:-1] for pattern in config.exclude):

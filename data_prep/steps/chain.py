@@ -9,7 +9,7 @@ from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
-from data_prep.decontaminate import Decontaminate
+from data_prep.decontaminate import Decontaminate, PreparedIndex
 from data_prep.read import Unit, plan_units
 from data_prep.sampling import Draw
 from data_prep.schema import SourceConfig
@@ -47,7 +47,7 @@ def rows_to_draw(plan: SourcePlan) -> list[PipelineStep]:
 
 
 def documents(
-    plan: SourcePlan, draws: Mapping[str, Draw], questions: Path | None, reports: Path | None
+    plan: SourcePlan, draws: Mapping[str, Draw], questions: PreparedIndex | None, reports: Path | None
 ) -> list[PipelineStep]:
     """Rows to documents. `questions` is the decontamination index; what it drops is reported to `reports`."""
     steps = rows_to_draw(plan)

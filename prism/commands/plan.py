@@ -22,7 +22,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from data_prep.blend_plan import check_epochs
+    from data_prep.blend.plan import check_epochs
     from prism.pipeline.budgets import blend_budgets, forecast
     from prism.pipeline.sizes import parameter_count, state_bytes
     from prism.recipe import TRAINING_KINDS, load_recipe

@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from data_prep.schema import Packing, lock_name
 from prism.errors import UsageError
 from prism.pipeline import sections
+from prism.pipeline.budgets import blend_uses
 from prism.recipe import TRAINING_KINDS, Recipe
 
 TOKENIZER = "data/tokenizer.json"
@@ -124,7 +126,7 @@ def data_path(recipe: Recipe, path: str) -> str:
 
 
 def _data(recipe: Recipe) -> Node:
-    locks = [f"data/blends/{blend}.lock.json" for blend in recipe.data.blends]
+    locks = [lock_path(use.blend, use.packing) for use in blend_uses(recipe)]
     world = [WORLD] if recipe.data.world is not None else []
     raw = [
         RawSource(source.path, source.pattern, tuple(source.exclude))
@@ -148,7 +150,8 @@ def _stage(recipe: Recipe, stage: str) -> Node:
     if node.parent is not None:
         inputs.append(checkpoints(node.parent))
     if node.stage in TRAINING_KINDS:
-        inputs.append(f"data/blends/{recipe.training_config(stage).blend}.lock.json")
+        config = recipe.training_config(stage)
+        inputs += dict.fromkeys(lock_path(blend, config.pack) for _, blend in config.blends())
     elif node.stage == "import":
         inputs.append(data_path(recipe, f"{recipe.import_config(stage).path}/config.json"))
     elif node.stage == "merge":
@@ -238,6 +241,11 @@ def _is_reported(path: str) -> bool:
         WORLD,
         "data/sources",
     )
+
+
+def lock_path(blend: str, packing: Packing | None) -> str:
+    """The artifact that pins a blend, packed or not."""
+    return f"data/blends/{lock_name(blend, packing)}"
 
 
 def checkpoints(stage: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data_prep.files import read_json, write_json
 from prism.launch.child import die_with_parent
-from prism.pipeline.budgets import blend_budgets
+from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe, load_recipe
 
 RECIPE_FILE = "recipe.yaml"
@@ -72,12 +72,20 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
 
 
 def _prepare(recipe: Recipe) -> None:
-    """Tokenises the sources and locks every blend at the largest budget that a stage takes from it."""
+    """Tokenises the sources, packs them where a stage asks for it, and locks every blend at its largest budget."""
     from data_prep import api
 
     api.prepare(recipe.data, recipe.data_directory)
-    for blend, tokens in blend_budgets(recipe).items():
-        api.lock(recipe.data, recipe.data_directory, blend, tokens, recipe.run.seed)
+    for use in blend_uses(recipe):
+        api.lock(
+            recipe.data,
+            recipe.data_directory,
+            use.blend,
+            use.tokens,
+            recipe.run.seed,
+            samples=use.samples,
+            packing=use.packing,
+        )
 
 
 def _stage(recipe: Recipe, stage: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prism.pipeline.budgets import blend_budgets
+from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe
 
 _RL_ONLY = {"checkpoint", "difficulty"}
@@ -22,7 +22,11 @@ _DIFFICULTY = {
 
 
 def data(recipe: Recipe) -> dict[str, Any]:
-    return {"data": recipe.data.model_dump(mode="json"), "budgets": blend_budgets(recipe)}
+    uses = [
+        [use.blend, use.packing.model_dump() if use.packing else None, use.tokens, use.samples]
+        for use in blend_uses(recipe)
+    ]
+    return {"data": recipe.data.model_dump(mode="json"), "blends": uses}
 
 
 def stage(recipe: Recipe, name: str) -> dict[str, Any]:

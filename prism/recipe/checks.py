@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from data_prep.blend.weights import DOMAIN, is_weight
 from prism.recipe.cluster_checks import cluster_findings
 from prism.recipe.findings import Finding, invalid, nearest
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
+from prism.recipe.sample_checks import samples_findings
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.rl import RlConfig
 from prism.recipe.schema.stages import ImportConfig, MergeConfig
@@ -71,22 +74,36 @@ def _exists(path: str) -> bool:
 
 
 def _data(recipe: Recipe) -> Iterator[Finding]:
+    domains = {name: source.domain for name, source in recipe.data.sources.items()}
     for name, weights in recipe.data.blends.items():
         path = ("data", "blends", name)
-        for source in weights:
-            if source not in recipe.data.sources:
-                yield Finding((*path, source), f"unknown source {source}", nearest(source, recipe.data.sources))
+        for key in weights:
+            yield from _blend_key(key, weights, domains, (*path, key))
         total = sum(weights.values())
-        if abs(total - 100) > 1e-6:
+        if math.isfinite(total) and abs(total - 100) > 1e-6:
             yield Finding(path, f"weights sum to {total:g} percent, not 100", "make them sum to 100")
-        for source, weight in weights.items():
-            if weight <= 0:
-                yield Finding((*path, source), f"weight {weight:g} isn't above 0", "leave the source out")
+        for key, weight in weights.items():
+            if not is_weight(weight):
+                wrong = "above 0" if weight <= 0 else "a finite number"
+                yield Finding((*path, key), f"weight {weight:g} isn't {wrong}", f"leave {key} out, or give its percent")
     for source in recipe.data.tokenizer.train_on:
         if source not in recipe.data.sources:
             yield Finding(
                 ("data", "tokenizer", "train_on"), f"unknown source {source}", nearest(source, recipe.data.sources)
             )
+
+
+def _blend_key(
+    key: str, weights: Mapping[str, float], domains: Mapping[str, str], path: tuple[str, ...]
+) -> Iterator[Finding]:
+    domain = key.removeprefix(DOMAIN)
+    if domain == key:
+        if key not in domains:
+            yield Finding(path, f"unknown source {key}", nearest(key, domains))
+    elif domain not in domains.values():
+        yield Finding(path, f"no source is of domain {domain!r}", nearest(domain, dict.fromkeys(domains.values())))
+    elif all(name in weights for name, its in domains.items() if its == domain):
+        yield Finding(path, f"the blend names every source of domain {domain} itself", f"leave {key} out")
 
 
 def _model(recipe: Recipe) -> Iterator[Finding]:
@@ -154,8 +171,8 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     except ValidationError as error:
         yield from invalid(error, _SETTINGS.get(node.stage, MidtrainConfig), path)
         return
-    if node.stage in TRAINING_KINDS and config.blend not in recipe.data.blends:
-        yield Finding((*path, "blend"), f"unknown blend {config.blend}", nearest(config.blend, recipe.data.blends))
+    if node.stage in TRAINING_KINDS:
+        yield from samples_findings(config, recipe.data.blends, path)
     if node.stage in TRAINING_KINDS and config.sequence_length > recipe.model.max_position_embeddings:
         yield Finding(
             (*path, "sequence_length"),

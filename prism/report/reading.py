@@ -12,6 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from prism.errors import BadInput
 
 SCHEMA_VERSION = 1
+_VERSIONS = {"BlendLock": 2}
+"""Schema versions of the shapes that aren't at SCHEMA_VERSION."""
+
 _T = TypeVar("_T")
 
 
@@ -68,10 +71,11 @@ def _parse(text: str, place: str, path: Path) -> Any:
 
 
 def _as(shape: type[_T], values: Any, path: Path) -> _T:
-    version = values.get("schema_version", SCHEMA_VERSION) if isinstance(values, dict) else SCHEMA_VERSION
-    if version != SCHEMA_VERSION:
+    expected = _VERSIONS.get(getattr(shape, "__name__", ""), SCHEMA_VERSION)
+    version = values.get("schema_version", expected) if isinstance(values, dict) else expected
+    if version != expected:
         raise BadInput(
-            f"schema_version {version}, this release reads {SCHEMA_VERSION}",
+            f"schema_version {version}, this release reads {expected}",
             place=str(path),
             remedy="use the release of prism-megatron that wrote it",
         )

@@ -279,14 +279,14 @@ def _write_lock(run: Path, blend: str, weights: Mapping[str, float], sources: Ma
             "documents": 9_000,
             "epochs": round(weight / 100 * 899_072 / 300_000, 4),
             "domain": sources[name]["domain"],
-            "bin_sha256": "0" * 64,
-            "idx_sha256": "0" * 64,
+            "bin": [{"size": 600_000, "sha256": "0" * 64}],
+            "idx": [{"size": 180_042, "sha256": "0" * 64}],
         }
         for name, weight in weights.items()
     ]
     write_json(
         run / f"data/blends/{blend}.lock.json",
-        {"schema_version": 1, "blend": blend, "budget_tokens": 899_072, "seed": 1, "sources": rows, "fingerprint": ""},
+        {"schema_version": 2, "blend": blend, "budget_tokens": 899_072, "seed": 1, "sources": rows, "fingerprint": ""},
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from prism.commands.data import blend, look, prepare
+from prism.commands.data import blend, fetch, look, prepare
 
 app = typer.Typer(help="Prepare sources, plan blends, look inside.", no_args_is_help=True)
 prepare.register(app)
+fetch.register(app)
 blend.register(app)
 look.register(app)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data_prep import api
-from data_prep.blend_plan import check_epochs, plan_blend
+from data_prep.blend.plan import check_epochs, plan_blend
 from data_prep.errors import DataError, GateRefused
 from data_prep.schema import DataConfig
 
@@ -46,9 +46,9 @@ def test_the_papers_small_sources_are_repeated_about_three_and_four_times() -> N
     assert [round(source.epochs, 1) for source in planned.sources] == [3.0, 4.4]
 
 
-def test_a_blend_that_repeats_too_often_is_refused_with_a_weight_that_would_do(prepared: Path) -> None:
+def test_a_blend_that_repeats_too_often_is_refused_with_what_would_do(prepared: Path) -> None:
     planned = api.plan(CONFIG, prepared, "both", 5_000)
-    with pytest.raises(GateRefused, match="lower its weight"):
+    with pytest.raises(GateRefused, match=r"more than 1\.5 times.*Remedy"):
         check_epochs(planned, max_epochs=1.5)
 
 
