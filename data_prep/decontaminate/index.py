@@ -28,7 +28,7 @@ from data_prep.files import fingerprint, read_json, write_bytes, write_json
 
 NGRAM = 13
 SHARED = 3
-_VERSION = 2
+_VERSION = 3
 
 ENTRY = np.dtype([("key", "<u8"), ("question", "<u4"), ("offset", "<u4"), ("counts", "?")])
 """A run: its hash, its question and first word there, and whether it gives the question away alone."""

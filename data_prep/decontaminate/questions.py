@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -74,13 +74,20 @@ def read_questions(sets: Mapping[str, EvaluationSet]) -> Iterator[EvaluationQues
 
 
 def question_words(questions: Sequence[EvaluationQuestion]) -> list[Words]:
-    """The words of one set's questions, without the instructions that all of them begin or end with."""
+    """The words of one set's questions, without the instructions that all of them begin or end with.
+
+    Only whole lines and sentences are instructions: what else all questions share (`What is ...`) is theirs.
+    """
     all_words = [split_words(question.text) for question in questions]
-    distinct = {words.hashes.tobytes(): words.hashes for words in all_words}.values()
+    distinct = list({words.hashes.tobytes(): words for words in all_words}.values())
     if len(distinct) < _SET_FOR_INSTRUCTIONS:
         return all_words
-    before = _shared(distinct, 1)
-    after = _shared([words[before:] for words in distinct], -1)
+    before = _shared([words.hashes for words in distinct], 1)
+    while before and not all(_ends_at(words, before, _MARKS_BEFORE) for words in distinct):
+        before -= 1
+    after = _shared([words.hashes[before:] for words in distinct], -1)
+    while after and not all(_ends_at(words, len(words.hashes) - after, _MARKS_AFTER) for words in distinct):
+        after -= 1
     return [words.cut(before, len(words.hashes) - after) for words in all_words]
 
 
@@ -97,9 +104,14 @@ def where_found(count: int) -> Where:
 
 def stands_alone(words: Words, first: int, last: int) -> bool:
     """Whether words `first` to `last` fill a line, sentence, quote or cell; a colon may come before."""
-    before = words.text[words.stops[first - 1] : words.starts[first]] if first else "\n"
-    after = words.text[words.stops[last] : words.starts[last + 1]] if last + 1 < len(words.starts) else "\n"
-    return any(mark in before for mark in _MARKS_BEFORE) and any(mark in after for mark in _MARKS_AFTER)
+    return _ends_at(words, first, _MARKS_BEFORE) and _ends_at(words, last + 1, _MARKS_AFTER)
+
+
+def _ends_at(words: Words, place: int, marks: str) -> bool:
+    """Whether one of `marks` is between word `place` and the one before; so are both ends of the text."""
+    if not 0 < place < len(words.starts):
+        return True
+    return any(mark in marks for mark in words.text[words.stops[place - 1] : words.starts[place]])
 
 
 def _column(row: Mapping[str, Any], column: str, place: str, key: str) -> Any:
@@ -110,7 +122,7 @@ def _column(row: Mapping[str, Any], column: str, place: str, key: str) -> Any:
         raise DataError(error.message, place=place, remedy=f"correct {key} (here: {there})") from None
 
 
-def _shared(all_words: Iterable[NDArray[np.uint64]], step: int) -> int:
+def _shared(all_words: Sequence[NDArray[np.uint64]], step: int) -> int:
     """Words that all begin with (step 1) or end with (step -1); at least one word of each is left."""
     turned = [words[::step] for words in all_words]
     most = max(min(map(len, turned)) - 1, 0)

@@ -26,7 +26,7 @@ needs_data = pytest.mark.skipif(
 INSTRUCTION = "\nPlease reason step by step, and put your final answer within \\boxed{}."
 """What the file of MATH500 adds to each question, and documents that leak one don't have."""
 
-_NUMBER = re.compile(r"(?<![\d.,])\d+(?:,\s?\d{3})*(?![\d,.]*\d)")
+_NUMBER = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,\\!|\{,\}|, ?| )\d{3}(?!\d))+(?!\.\d)|(?<![\d.,])\d+(?![\d,.]*\d)")
 _WORDS = [first + second for first in "bdfgklmprtv" for second in ("alo", "erim", "isto", "unda", "oke")]
 
 
@@ -55,7 +55,9 @@ def _numbers(write: Callable[[int], str]) -> Callable[[str, random.Random], str]
 def _latex(text: str, stream: random.Random) -> str:
     """Without dollar signs, with spacing commands, and with displayed or slashed fractions."""
     text = re.sub(
-        r"\\frac\{(\d+)\}\{(\d+)\}", lambda found: stream.choice([r"\dfrac{%s}{%s}", "%s/%s"]) % found.groups(), text
+        r"(?<!\d)\\frac\{(\d+)\}\{(\d+)\}",
+        lambda found: stream.choice([r"\dfrac{%s}{%s}", "%s/%s"]) % found.groups(),
+        text,
     )
     text = re.sub(r"\\?\$", " ", text).replace(r"\left(", "(").replace(r"\right)", ")")
     return re.sub(r" ", lambda _: stream.choice([" ", r"\, ", r" \! ", r"\ ", r" \; ", "~"]), text)
@@ -69,10 +71,10 @@ VARIANTS: dict[str, Callable[[str, random.Random], str]] = {
     "thousands separators": _numbers("{:,}".format),
     "no thousands separators": _numbers(str),
     "trailing .0": _numbers("{:,}.0".format),
-    "leading zeros": _numbers("00{}".format),
+    "leading zeros": _numbers("000{}".format),
     "full-width digits": lambda text, _: text.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
     "LaTeX spacing": _latex,
-    "no punctuation": lambda text, _: re.sub(r"[?!:;\"]", " ", text),
+    "no punctuation": lambda text, _: re.sub(r"(?<!\\)[?!:;\"]", " ", text),
     "all at once": lambda text, stream: _spaces(
         _numbers("{:,}.00".format)(_latex(text, stream), stream), stream
     ).upper(),

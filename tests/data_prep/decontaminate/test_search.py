@@ -103,6 +103,13 @@ def test_what_all_questions_of_a_set_end_with_is_no_part_of_them() -> None:
     assert [kind(questions, f"now {text} That is all") for text in asked] == ["exact"] * 12
 
 
+def test_words_that_all_questions_share_inside_a_sentence_are_theirs() -> None:
+    questions = index(*(f"What is {number} + 4?" for number in range(20)))
+    assert questions.left_out == ()
+    assert kind(questions, "Tom: What is 7 + 4?\nAnn: 11") == "exact"
+    assert kind(questions, "It was 7 + 4.") is None
+
+
 def test_runs_of_equal_hash_but_other_words_are_told_apart() -> None:
     questions = index(LONG)
     words = questions.words.copy()
