@@ -52,13 +52,14 @@ def open_samples(directory: Path, run: RunSamples, end_id: int) -> BlendedDatase
         chunks = Chunks(source.prefix, source.name, run.length, seed)
         return ChunkRows(chunks, end_id, documents_apart=run.documents_apart, loss_on_end=run.loss_on_end)
 
+    ends = [*(start for start, _ in locks[1:]), run.samples]
     segments = [
         Segment(
             start,
             tuple(source.name for source in lock.sources),
-            order_of([source.weight_percent for source in lock.sources], run.samples - start, orders_folder(directory)),
+            order_of([source.weight_percent for source in lock.sources], end - start, orders_folder(directory)),
         )
-        for start, lock in locks
+        for (start, lock), end in zip(locks, ends, strict=True)
     ]
     return BlendedDataset({name: rows(source) for name, source in found.items()}, segments, run.samples)
 

@@ -3,7 +3,7 @@
 A run is an n-gram of a question (Brown et al. 2020, appendix C, take 13 words), or all words of a shorter one. N-grams
 that say little count only as part of a whole question: those that `SHARED` questions of a set or more have
 (instructions, turns of phrase), and those that are numbers for the most part (1 2 3 4 ...). Words are those of
-`data_prep.dedup.words`.
+`data_prep.words.split`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.decontaminate.questions import EvaluationQuestion, Where, question_words, where_found
-from data_prep.dedup.runs import run_hashes
-from data_prep.dedup.words import WORDS_VERSION
 from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_bytes, write_json
+from data_prep.words.runs import run_hashes
+from data_prep.words.split import WORDS_VERSION
 
 NGRAM = 13
 SHARED = 3

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.dedup.runs import run_hash
+from data_prep.words.runs import run_hash
 
 Hashes = NDArray[np.uint64]
 _compiled = numba.njit(cache=True, nogil=True)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.dedup.words import Words, split_words
 from data_prep.errors import DataError
 from data_prep.read import read_rows
 from data_prep.rows import value
 from data_prep.schema import SourceConfig
 from data_prep.schema.decontamination import EvaluationSet
+from data_prep.words.split import Words, split_words
 
 _LONG_ENOUGH = 8
 _LEAST_WORDS = 3

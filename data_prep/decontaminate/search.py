@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from data_prep.decontaminate.index import IndexedQuestion, QuestionIndex
 from data_prep.decontaminate.kernel import find_runs, make_filter
 from data_prep.decontaminate.questions import Where, stands_alone
-from data_prep.dedup.runs import power, prefixes
-from data_prep.dedup.words import Words, split_words
+from data_prep.words.runs import power, prefixes
+from data_prep.words.split import Words, split_words
 
 _HITS_AT_ONCE = 1_024
 _BITS_PER_KEY = 32

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.dedup.minhash_kernel import keys_and_sketch, minima
-from data_prep.dedup.runs import run_hashes
-from data_prep.dedup.words import split_words
+from data_prep.words.runs import run_hashes
+from data_prep.words.split import split_words
 
 Kind = Literal["exact", "minhash"]
 SHINGLE_WORDS = 5

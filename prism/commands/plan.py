@@ -23,7 +23,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     from rich.table import Table
 
     from data_prep.blend.plan import check_epochs
-    from prism.pipeline.budgets import blend_budgets, forecast
+    from prism.pipeline.budgets import blend_uses, forecast
     from prism.pipeline.sizes import parameter_count, state_bytes
     from prism.recipe import TRAINING_KINDS, load_recipe
 
@@ -62,8 +62,8 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
             ]
         table.add_row(*cells)
     console.print(table)
-    for blend in blend_budgets(loaded):
-        planned = forecast(loaded, blend)
+    for use in blend_uses(loaded):
+        planned = forecast(loaded, use.blend, use.tokens)
         shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in planned.sources)
-        console.print(f"epochs of {blend} at {planned.budget_tokens:,} tokens: {shown}", highlight=False)
-        check_epochs(planned, loaded.data.max_epochs)
+        console.print(f"epochs of {use.blend} at {planned.budget_tokens:,} tokens: {shown}", highlight=False)
+        check_epochs(planned, loaded.data.max_epochs, use.tokens_per_step)

@@ -80,11 +80,14 @@ def table(
 
     Example: `prism data blend table --page docs/blends.md`
     """
+    from data_prep.errors import UsageError
     from data_prep.files import write_text
     from prism.report.blend_tables import tables, with_tables
 
     if page is None:
         typer.echo(tables(), nl=False)
+    elif not page.is_file():
+        raise UsageError("no such page", place=f"--page {page}", remedy="name one that has tables, as docs/blends.md")
     else:
         write_text(page, with_tables(page.read_text(encoding="utf-8"), str(page)))
 

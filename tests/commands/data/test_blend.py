@@ -63,6 +63,17 @@ def test_a_wrong_option_is_named(tmp_path: Path) -> None:
     limit = blend("plan", RECIPE, "--max-epochs", "nan", cwd=tmp_path)
     assert limit.returncode == 2
     assert "--max-epochs: nan isn't a number above 0" in limit.stderr
+    page = blend("table", "--page", "none.md", cwd=tmp_path)
+    assert (page.returncode, page.stdout) == (2, "")
+    assert "--page none.md: no such page" in page.stderr
+
+
+def test_prism_plan_refuses_too_many_epochs_with_the_steps_that_fit(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "prism.cli", "plan", "granite_3_3_8b/math", "--set", "data.max_epochs=2"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert result.returncode == 3
+    # mot_math: 2 x 0.6B tokens at 10 percent, in steps of 128 x 8,192.
+    assert "(b) train on at most 12,000,000,000 tokens of it, 11,444 steps" in result.stderr
 
 
 def test_the_table_is_printed_as_it_is_committed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.dedup.words import split_words
+from data_prep.words.split import split_words
 
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZéßñüж", min_size=1, max_size=8)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.dedup.words import split_words
 from data_prep.files import read_jsonl
+from data_prep.words.split import split_words
 from tests.data_prep.decontaminate.planted import (
     DATA,
     INSTRUCTION,

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.dedup.characters import ALONE, APOSTROPHE, BREAK, DIGIT, LETTER, PLANE, ROOT_SIGN, SKIPPED
+from data_prep.words.characters import ALONE, APOSTROPHE, BREAK, DIGIT, LETTER, PLANE, ROOT_SIGN, SKIPPED
 
 Codes = NDArray[Any]
 _compiled = numba.njit(cache=True, nogil=True)

@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.dedup.characters import character_classes
-from data_prep.dedup.word_kernel import hash_codes, scan_words
+from data_prep.words.characters import character_classes
+from data_prep.words.kernel import hash_codes, scan_words
 
 WORDS_VERSION = 1
 """Changes when the same text would give other hashes."""

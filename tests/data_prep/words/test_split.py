@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.dedup.runs import hash_between, prefixes, run_hashes
-from data_prep.dedup.words import split_words
+from data_prep.words.runs import hash_between, prefixes, run_hashes
+from data_prep.words.split import split_words
 
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("0123456789,. '\\{}$abé½√"), max_size=60)
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.dedup.word_kernel import finish
+from data_prep.words.kernel import finish
 
 Hashes = NDArray[np.uint64]
 _compiled = numba.njit(cache=True, nogil=True)
