@@ -28,7 +28,7 @@ from data_prep.words.split import WORDS_VERSION
 
 NGRAM = 13
 SHARED = 3
-_VERSION = 3
+_VERSION = 4
 
 ENTRY = np.dtype([("key", "<u8"), ("question", "<u4"), ("offset", "<u4"), ("counts", "?")])
 """A run: its hash, its question and first word there, and whether it gives the question away alone."""
@@ -68,7 +68,7 @@ class QuestionIndex:
                     continue
                 seen.add(content)
                 count = len(trimmed.hashes)
-                where = Where.ANYWHERE if count >= ngram else where_found(count)
+                where = Where.ANYWHERE if count >= ngram else where_found(count, question.text)
                 indexed.append(IndexedQuestion(question.set, question.id, question.answer, count, int(where)))
                 words.append(trimmed.hashes)
             entries += _entries(words[first:], indexed[first:], first, ngram)

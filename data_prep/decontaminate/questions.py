@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,8 @@ from data_prep.words.split import Words, split_words
 
 _LONG_ENOUGH = 8
 _LEAST_WORDS = 3
+_LEAST_DIGITS = 3
+_WORD = re.compile(r"[^\W\d_]{4,}")
 _SET_FOR_INSTRUCTIONS = 10
 _MARKS_BEFORE, _MARKS_AFTER = '\n.?!:;"“”|\t>', '\n.?!;"“”|\t<'
 
@@ -91,13 +94,15 @@ def question_words(questions: Sequence[EvaluationQuestion]) -> list[Words]:
     return [words.cut(before, len(words.hashes) - after) for words in all_words]
 
 
-def where_found(count: int) -> Where:
+def where_found(count: int, text: str) -> Where:
     """For a question of `count` words, fewer than an n-gram.
 
-    Eight words are enough anywhere, inside a sentence too. Three to seven (`Evaluate \\log_2 64`) must stand alone. One
-    or two (`Neural networks`) are a heading as often as a question; no search could tell.
+    Eight words are enough anywhere, inside a sentence too; so are three to seven with a word and at least three digits
+    among them (`Simplify \\sqrt{242}`). Others of three to seven (`What is a gene?`) must stand alone. One or two
+    (`Neural networks`) are a heading as often as a question; no search could tell.
     """
-    if count >= _LONG_ENOUGH:
+    digits = sum(character.isdigit() for character in text)
+    if count >= _LONG_ENOUGH or (count >= _LEAST_WORDS and digits >= _LEAST_DIGITS and _WORD.search(text)):
         return Where.ANYWHERE
     return Where.ALONE if count >= _LEAST_WORDS else Where.NOWHERE
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from data_prep.files import read_jsonl
-from data_prep.words.split import split_words
 from tests.data_prep.decontaminate.planted import (
     DATA,
     INSTRUCTION,
@@ -50,17 +49,14 @@ def test_every_planted_question_is_found_with_its_instruction_and_answer() -> No
         assert (match.question, match.kind, match.answer) == (question.id, "exact", question.answer)
 
 
-def test_questions_of_eight_words_are_found_inside_a_sentence() -> None:
-    stream, missed, planted = random.Random(2), list[str](), 0
+def test_every_question_is_found_inside_a_sentence_without_a_mark_around_it() -> None:
+    stream, missed = random.Random(2), list[str]()
     for question in questions():
         text = question.text.removesuffix(INSTRUCTION)
-        if len(split_words(text).hashes) >= 8:
-            planted += 1
-            match = search().match(f"{made_up(stream, 50)} {text} {made_up(stream, 50)}")
-            if match is None or match.question != question.id:
-                missed.append(text)
+        match = search().match(f"{made_up(stream, 50)} {text} {made_up(stream, 50)}")
+        if match is None or match.question != question.id:
+            missed.append(text)
     assert missed == []
-    assert planted > 1_790
 
 
 def test_a_question_with_its_middle_changed_is_found_by_what_is_left() -> None:

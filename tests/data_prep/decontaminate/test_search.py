@@ -54,7 +54,8 @@ def test_a_whole_question_is_named_before_an_ngram_that_comes_first() -> None:
     [
         ("which of these cells has no nucleus inside", "tell which of these cells has no nucleus inside now", True),
         ("Simplify $\\sqrt{242}$.", "How?\nSIMPLIFY √242\nThus", True),
-        ("Simplify $\\sqrt{242}$.", "we now simplify √242 and go on", False),
+        ("Simplify $\\sqrt{242}$.", "we now simplify √242 and go on", True),
+        ("Simplify $\\sqrt{24}$.", "we now simplify √24 and go on", False),
         ("What is 2+2?", "and what is 2 + 2 in base three", False),
         ("What is 2+2?", "User: What is 2+2?\n4", True),
         ("What is 2+2?", "He asked. What is 2 + 2? Four.", True),
