@@ -1,7 +1,8 @@
-"""Which files were hashed on this machine, so that a blend of terabytes opens at once."""
+"""Which files were hashed before, so that a blend of terabytes opens at once."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,27 +17,35 @@ _CLOCK_NS = 20_000_000
 
 
 class Seen:
-    """Size, inode, time of change and hash of each file when it was last hashed, kept in a file at `path`.
+    """What each file looked like when it was last hashed, and its hash, kept in a file at `path`.
 
-    It is a cache: it may be deleted, and a file that was copied or touched is hashed again.
+    A file looks the same with the same size, inode, time of writing and time of change; the last can't be set back, so
+    one that was written to, copied or touched is hashed again. Bytes that a disk lost aren't noticed. What lies at
+    `path` is a cache and may be deleted.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._entries = _read(self._path)
+        self._entries = _read(path)
+        self._looked: dict[str, list[int]] = {}
         self._changed = False
 
     def unchanged(self, file: Path, pieces: Sequence[Piece]) -> bool:
-        """Whether the file is as it was when it had this hash."""
-        return file.is_file() and self._entries.get(self._name(file)) == _entry(file, pieces)
+        """Whether the file looks as it did when it had this hash."""
+        if not file.is_file():
+            return False
+        looks = self._looked[_name(file)] = _looks(file)
+        return self._entries.get(_name(file)) == [*looks, combined(pieces)]
 
     def note(self, file: Path, pieces: Sequence[Piece]) -> None:
-        """Takes note that the file, as it is now, has this hash.
+        """Takes note that the file was found to have this hash since `unchanged` looked at it.
 
-        A file written just now isn't noted: another write could leave it with the same time of change.
+        It isn't noted when it was written to in between, or so short a time before that another write could leave it
+        with the same times.
         """
-        if time.time_ns() - file.stat().st_mtime_ns > _CLOCK_NS:
-            self._entries[self._name(file)] = _entry(file, pieces)
+        looks = _looks(file)
+        if looks == self._looked.get(_name(file)) and time.time_ns() - max(looks[2:]) > _CLOCK_NS:
+            self._entries[_name(file)] = [*looks, combined(pieces)]
             self._changed = True
 
     def save(self) -> None:
@@ -48,18 +57,19 @@ class Seen:
                 return
             self._changed = False
 
-    def _name(self, file: Path) -> str:
-        return str(file.resolve())
+
+def _name(file: Path) -> str:
+    return os.fspath(file.resolve())
 
 
-def _entry(file: Path, pieces: Sequence[Piece]) -> list[Any]:
+def _looks(file: Path) -> list[int]:
     info = file.stat()
-    return [info.st_size, info.st_ino, info.st_mtime_ns, combined(pieces)]
+    return [info.st_size, info.st_ino, info.st_mtime_ns, info.st_ctime_ns]
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
     try:
         entries = read_json(path) if path.is_file() else {}
-    except DataError:
+    except (DataError, UnicodeDecodeError):
         return {}
     return entries if isinstance(entries, dict) else {}

@@ -25,7 +25,7 @@ DOMAINS = {  # percent, sums of Figure 2's columns
     "math_code": {"math": 47.5, "code": 42.5, "general": 5, "chat": 5},
     "math_code_science": {"math": 37, "code": 40.5, "science": 12.5, "general": 5, "chat": 5},
 }
-PAPER = [name for name in packaged() if "/" in name]
+PAPER = [name for name in packaged() if name.partition("/")[2] in DOMAINS]
 
 
 @pytest.mark.parametrize("name", packaged())
@@ -68,6 +68,15 @@ def test_the_global_batch_is_a_multiple_of_what_the_cluster_does_at_once(name: s
     cluster = recipe.cluster
     replicas = cluster.processes // (cluster.tensor_parallel * cluster.pipeline_parallel)
     assert recipe.midtrain.global_batch_size % (recipe.midtrain.micro_batch_size * replicas) == 0
+
+
+def test_long_context_is_restored_as_in_the_paper() -> None:
+    recipe = load_recipe("granite_3_3_8b/long_context")
+    config = recipe.training_config("long")
+    assert recipe.merge_config("merged").base_weight == 0.15
+    assert (config.sequence_length, config.steps, config.optimizer.learning_rate) == (131_072, 1_000, 5e-5)
+    assert config.packing == "best_fit" and config.documents_apart
+    assert recipe.cluster_config("long").context_parallel == 4
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ SCHEMA_VERSION = 2
 ORDER = "largest lag (megatron-core); chunks shuffled by epoch, version 1"
 """What the order of samples follows. It changes when the same lock would give other samples."""
 
-_REMEDY = "put the locked file back, or run `prism data prepare` to lock the new one"
+_REMEDY = "put the file back as it was, or delete it and run `prism data prepare`"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LockedSource:
 
 @dataclass(frozen=True)
 class Lock:
-    """A blend whose files were verified. `capacity` is what a pack holds, None where documents are concatenated."""
+    """A blend as it was locked. `capacity` is what a pack holds, None where documents are concatenated."""
 
     blend: str
     budget_tokens: int
@@ -74,7 +74,7 @@ def write_lock(
     """Pins weights, order, seed and content hashes; prefixes are written relative to the lock.
 
     Raises:
-        DataError: the sources were tokenised by different tokenizers.
+        DataError: the sources were tokenised by different tokenizers, or a file isn't what its card or report says.
     """
     tokenizers = {source.tokenizer_sha256 for source in files.values()}
     if len(tokenizers) != 1:
@@ -104,59 +104,70 @@ def write_lock(
             for source in plan.sources
         ],
     }
+    _check_files(path, files.values(), every_byte=False)
     write_json(path, {**values, "fingerprint": fingerprint(values)})
-    seen = Seen(_seen_path(path))
-    for part in files.values():
-        seen.note(bin_path(part.prefix), part.bin)
-        seen.note(idx_path(part.prefix), part.idx)
-    seen.save()
 
 
 def verify_lock(path: Path, tokenizer_sha256: str | None = None, *, every_byte: bool = False) -> Lock:
     """Reads a lock and checks every file that it names.
 
-    A file that has the size, inode and time of change with which its hash was last seen here isn't hashed again, unless
-    `every_byte` is asked for.
+    A file that wasn't written to since it was last hashed for a lock of this folder isn't hashed again, unless
+    `every_byte` is asked for; see `data_prep.seen`.
 
     Raises:
         DataError: a file is missing or was changed, the lock was edited, or another release wrote it.
     """
-    values = read_json(path)
-    check_version(values, SCHEMA_VERSION, path)
-    stated = values.pop("fingerprint", None)
-    if fingerprint(values) != stated or values["order"] != ORDER:
-        raise DataError(
-            "the lock was edited by hand, or orders samples as another release does",
-            place=str(path),
-            remedy="make it again: `prism data prepare`",
-        )
-    if tokenizer_sha256 not in (None, values["tokenizer_sha256"]):
+    lock = read_lock(path)
+    if tokenizer_sha256 not in (None, lock.tokenizer_sha256):
         raise DataError(
             "the tokenizer isn't the one that the blend was locked with",
             place=str(path),
             remedy="put the old tokenizer.json back, or run `prism data prepare`",
         )
-    sources = tuple(_source(entry, path.parent) for entry in values["sources"])
-    seen = Seen(_seen_path(path))
-    for source in sources:
-        for file, pieces in ((bin_path(source.prefix), source.bin), (idx_path(source.prefix), source.idx)):
-            if every_byte or not seen.unchanged(file, pieces):
-                check_file(file, pieces, _REMEDY)
-                seen.note(file, pieces)
-    seen.save()
+    _check_files(path, lock.sources, every_byte=every_byte)
+    return lock
+
+
+def read_lock(path: Path) -> Lock:
+    """Reads a lock without a look at the files that it names.
+
+    Raises:
+        DataError: the lock is missing, was edited, or another release wrote it.
+    """
+    edited = DataError(
+        "the lock was edited by hand, or orders samples as another release does",
+        place=str(path),
+        remedy="make it again: `prism data prepare`",
+    )
+    try:
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise edited
+        check_version(values, SCHEMA_VERSION, path)
+        stated = values.pop("fingerprint", None)
+        if fingerprint(values) != stated or values["order"] != ORDER:
+            raise edited
+    except UnicodeError:
+        raise edited from None
     return Lock(
         blend=values["blend"],
         budget_tokens=values["budget_tokens"],
         seed=values["seed"],
         capacity=values["capacity"],
         tokenizer_sha256=values["tokenizer_sha256"],
-        sources=sources,
+        sources=tuple(_source(entry, path.parent) for entry in values["sources"]),
         fingerprint=stated,
     )
 
 
-def _seen_path(lock: Path) -> Path:
-    return lock.with_name(f".{lock.name.removesuffix('.lock.json')}.seen.json")
+def _check_files(lock: Path, sources: Iterable[LockedSource | SourceFiles], *, every_byte: bool) -> None:
+    seen = Seen(lock.with_name(".seen.json"))
+    for source in sources:
+        for file, pieces in ((bin_path(source.prefix), source.bin), (idx_path(source.prefix), source.idx)):
+            if not seen.unchanged(file, pieces) or every_byte:
+                check_file(file, pieces, _REMEDY)
+                seen.note(file, pieces)
+    seen.save()
 
 
 def _source(entry: dict[str, Any], folder: Path) -> LockedSource:

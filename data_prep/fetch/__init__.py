@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from data_prep.fetch.bring import FetchPlan, FetchReport, copy_source, fetch_source, plan_source
-from data_prep.fetch.request import FetchRequest, hub_is_off, requests_of
+from data_prep.fetch.bring import FetchReport, copy_source, fetch_source
+from data_prep.fetch.plan import FetchPlan, plan_source
+from data_prep.fetch.request import FetchRequest, check_folders, hub_is_off, left_out, requests_of
 from data_prep.fetch.transfer import readable
 
 __all__ = [
     "FetchPlan",
     "FetchReport",
     "FetchRequest",
+    "check_folders",
     "copy_source",
     "fetch_source",
     "hub_is_off",
+    "left_out",
     "plan_source",
     "readable",
     "requests_of",

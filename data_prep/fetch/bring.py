@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from data_prep.errors import DataError, UsageError
+from data_prep.errors import UsageError
 from data_prep.fetch.disk import Disk
 from data_prep.fetch.lock import alone_in
+from data_prep.fetch.plan import known, new_record, not_complete
 from data_prep.fetch.record import (
     FetchedFile,
     FetchRecord,
@@ -27,19 +27,6 @@ from data_prep.fetch.request import FetchRequest, hub_is_off
 from data_prep.fetch.transfer import Origin, Progress, bring_files, readable
 
 Log = Callable[[str], None]
-
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class FetchPlan:
-    """What a fetch would bring. `commit` is null, and sizes 0, when the hub wasn't asked and the disk doesn't know."""
-
-    request: FetchRequest
-    commit: str | None
-    files: int
-    bytes: int
-    missing_bytes: int
 
 
 @dataclass(frozen=True)
@@ -57,20 +44,21 @@ class FetchReport:
 
 def fetch_source(
     request: FetchRequest,
-    target: Path,
+    target: Path | None,
     *,
     log: Log,
     offline: bool = False,
     progress: Progress | None = None,
     connections: int = 8,
 ) -> FetchReport:
-    """Brings a data set from the hub to `target`/<name> and records commit, sizes and hashes in `.fetched.json`.
+    """Brings a data set from the hub to its folder and records commit, sizes and hashes in `.fetched.json`.
 
     The revision is resolved to a commit first; a call that goes on with a killed one keeps its commit. What is complete
     isn't fetched again, even when a branch has moved: delete the folder or change the revision for that. Files of an
     earlier commit go once the new ones are complete. Processes of one node that call at once fetch once.
 
     Args:
+        target: The set comes to `target`/<name>; null: to the folder that the recipe reads.
         offline: No network at all; so does HF_HUB_OFFLINE=1.
         connections: Files that are fetched at a time.
 
@@ -78,13 +66,14 @@ def fetch_source(
         DataError: the hub refuses (a gated set, a wrong revision ...), a file isn't what the hub lists, or `offline`
             and files are missing.
         DiskFull: the files don't fit.
+        UsageError: no target, and the recipe reads it from no folder.
     """
-    folder = target / request.name
+    folder = request.folder(target)
     done = _complete(request, folder, log)
     if done is not None:
         return done
     if offline or hub_is_off():
-        raise _missing(request, target, folder)
+        raise not_complete(request, target, folder)
     from data_prep.fetch.hub import Hub  # offline nodes do without the library
 
     with alone_in(folder, log):
@@ -100,27 +89,27 @@ def fetch_source(
 def copy_source(
     request: FetchRequest,
     source: Path,
-    target: Path,
+    target: Path | None,
     *,
     log: Log,
     progress: Progress | None = None,
     threads: int = 8,
 ) -> FetchReport:
-    """Copies a fetched data set from `source`/<name> to `target`/<name>, such as a node's own disk; needs no network.
+    """Copies a fetched data set from `source`/<name> to its folder, such as a node's own disk; needs no network.
 
     Resumes, verifies every file's SHA-256, and copies once for all processes of a node that call at once.
 
     Raises:
         DataError: it isn't complete in `source`, or a file there isn't what its record says.
         DiskFull: the files don't fit.
-        UsageError: both are the same folder.
+        UsageError: the recipe reads it from no folder, or both are the same folder.
     """
-    folder, origin = target / request.name, source / request.name
+    folder, origin = request.folder(target), source / request.name
     if folder.resolve() == origin.resolve():
         raise UsageError("source and target are the same folder", place=str(folder), remedy="change --from or --to")
     record = read_record(record_path(origin))
     if record is None or not record.answers(request) or record.missing(origin):
-        raise _missing(request, source, origin)
+        raise not_complete(request, source, origin)
     done = _complete(request, folder, log, record.commit)
     if done is not None:
         return done
@@ -133,22 +122,6 @@ def copy_source(
         return _bring(request.name, plan, folder, Disk(origin), threads, progress, log)
 
 
-def plan_source(request: FetchRequest, target: Path, *, offline: bool = False) -> FetchPlan:
-    """What `fetch_source` would bring; asks the hub unless the disk knows. Raises what fetch_source raises."""
-    folder = target / request.name
-    plan = _known(request, folder)
-    if plan is None and not (offline or hub_is_off()):
-        from data_prep.fetch.hub import Hub
-
-        hub = Hub(request)
-        commit = hub.commit()
-        plan = _record(request, commit, hub.files(commit))
-    if plan is None:
-        return FetchPlan(request, None, 0, 0, 0)
-    missing = sum(file.size for file in plan.missing(folder))
-    return FetchPlan(request, plan.commit, len(plan.files), plan.bytes, missing)
-
-
 def _complete(request: FetchRequest, folder: Path, log: Log, commit: str | None = None) -> FetchReport | None:
     record = read_record(record_path(folder))
     if record is None or not record.answers(request) or record.missing(folder):
@@ -159,24 +132,15 @@ def _complete(request: FetchRequest, folder: Path, log: Log, commit: str | None 
     return _report(request.name, record, folder, 0, already=True)
 
 
-def _known(request: FetchRequest, folder: Path) -> FetchRecord | None:
-    """The record or the plan in a folder that is of this request."""
-    for path in (record_path(folder), plan_path(folder)):
-        found = read_record(path)
-        if found is not None and found.answers(request):
-            return found
-    return None
-
-
 def _pinned(
     request: FetchRequest, folder: Path, commit: Callable[[], str], files: Callable[[str], list[FetchedFile]]
 ) -> FetchRecord:
     """The plan that an earlier call began, or a new one."""
-    known = _known(request, folder)
-    if known is None:
+    begun = known(request, folder)
+    if begun is None:
         found = commit()
-        known = _record(request, found, files(found))
-    return _begin(known, folder)
+        begun = new_record(request, found, files(found))
+    return _begin(begun, folder)
 
 
 def _begin(record: FetchRecord, folder: Path) -> FetchRecord:
@@ -214,45 +178,8 @@ def _announce(plan: FetchRecord, request: FetchRequest, missing: list[FetchedFil
     log(f"{request.name}: {_size(plan)}, {len(missing):,} files and {readable(left)} to fetch")
 
 
-def _missing(request: FetchRequest, target: Path, folder: Path) -> DataError:
-    known = _known(request, folder)
-    if known is None:
-        what = f"not fetched: {request.hub} at {request.revision}, files {', '.join(request.patterns)}"
-    else:
-        missing = known.missing(folder)
-        names = ", ".join(file.path for file in missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
-        size = readable(sum(file.size for file in missing))
-        what = f"{len(missing):,} of {len(known.files):,} files aren't complete ({size}): {names}{more}"
-        if not missing:
-            what = "the fetch wasn't finished; its files aren't verified yet"
-    return DataError(
-        f"{request.name}: {what}",
-        place=str(folder),
-        remedy="on a login node with network: "
-        f"`prism data fetch RECIPE --source {request.source} --to {os.fspath(target)}`, "
-        "then again here, or copy with --from",
-    )
-
-
-def _record(request: FetchRequest, commit: str, files: list[FetchedFile]) -> FetchRecord:
-    return FetchRecord(
-        hub=request.hub,
-        revision=request.revision,
-        commit=commit,
-        patterns=list(request.patterns),
-        files=files,
-        licence=request.licence,
-        licence_url=request.licence_url,
-    )
-
-
 def _report(name: str, record: FetchRecord, folder: Path, moved: int, *, already: bool) -> FetchReport:
     return FetchReport(name, folder, record.commit, len(record.files), record.bytes, moved, already)
-
-
-def _size(record: FetchRecord) -> str:
-    return f"{len(record.files):,} files, {readable(record.bytes)}"
 
 
 def _remove(folder: Path, path: str) -> None:
@@ -260,3 +187,7 @@ def _remove(folder: Path, path: str) -> None:
     for parent in list(Path(path).parents)[:-1]:
         with suppress(OSError):  # another file is in it
             (folder / parent).rmdir()
+
+
+def _size(record: FetchRecord) -> str:
+    return f"{len(record.files):,} files, {readable(record.bytes)}"

@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from data_prep.errors import UsageError
 from data_prep.schema import DataConfig, SourceConfig
@@ -22,6 +23,7 @@ class FetchRequest:
         revision: Branch, tag or commit.
         patterns: Files that are fetched, in the manner of fnmatch; `*` matches `/` too.
         gated: Whether the card says that the hub asks for an account that accepted the licence.
+        path: Folder that the recipe reads it from; empty when it isn't of a recipe.
     """
 
     name: str
@@ -31,6 +33,23 @@ class FetchRequest:
     licence: str = "unknown"
     licence_url: str | None = None
     gated: bool = False
+    path: str = ""
+
+    def folder(self, target: Path | None) -> Path:
+        """Where it lies below `target`; of null, where the recipe reads it.
+
+        Raises:
+            UsageError: the recipe reads it from a file or a pattern.
+        """
+        if target is not None:
+            return target / self.name
+        if not is_folder(self.path):
+            raise UsageError(
+                f"{self.path or 'no path'!r} isn't a folder to fetch to",
+                place=f"data.sources.{self.source}.path",
+                remedy="let `path` name a folder and `pattern` the files in it, or use --to",
+            )
+        return Path(self.path)
 
     @property
     def source(self) -> str:
@@ -42,7 +61,7 @@ def requests_of(data: DataConfig, names: Collection[str] = ()) -> list[FetchRequ
     """What a recipe's sources name on the hub: each source, or each of its parts.
 
     Args:
-        names: Only these sources; empty means all that have a hub id and aren't read from an hf:// address.
+        names: Only these sources; empty means all that have a hub id and are read from a folder.
 
     Raises:
         UsageError: a name isn't a source of the recipe, or the source names no data set of the hub.
@@ -57,7 +76,7 @@ def requests_of(data: DataConfig, names: Collection[str] = ()) -> list[FetchRequ
             )
     requests = []
     for name, source in data.sources.items():
-        if (names and name not in names) or (not names and "://" in source.path):
+        if (names and name not in names) or (not names and not is_folder(source.path)):
             continue
         found = list(_requests(name, source))
         if names and not found:
@@ -70,10 +89,49 @@ def requests_of(data: DataConfig, names: Collection[str] = ()) -> list[FetchRequ
     return requests
 
 
+def check_folders(requests: list[FetchRequest], target: Path | None) -> None:
+    """Each request has a folder of its own: a second set there would take the files of the first away.
+
+    Raises:
+        UsageError: two requests share a folder and want different files, or a recipe reads a set from no folder.
+    """
+    seen: dict[Path, FetchRequest] = {}
+    for request in requests:
+        folder = request.folder(target)
+        first = seen.setdefault(folder, request)
+        if (request.hub, request.revision, request.patterns) != (first.hub, first.revision, first.patterns):
+            raise UsageError(
+                f"{first.name} and {request.name} want different files in {folder}",
+                place=f"data.sources.{request.source}.path",
+                remedy="give each a folder, or use --to",
+            )
+
+
+def left_out(data: DataConfig) -> dict[str, str]:
+    """Why a fetch of the whole recipe leaves a source, or a part of one, out; by its name."""
+    found = {}
+    for name, source in data.sources.items():
+        for part, config in part_configs(source, name).items():
+            label = f"{name}/{part}" if source.parts else name
+            if config.hub is None:
+                found[label] = "not on the hub"
+            elif not is_folder(config.path):
+                found[label] = f"read from {config.path}"
+    return found
+
+
+def is_folder(path: str) -> bool:
+    """Whether a source's path names a folder: no address, no pattern, no file."""
+    named_as_file = Path(path).suffix.lower() in _FILES or Path(path).is_file()
+    return bool(path) and "://" not in path and not any(mark in path for mark in "*?[") and not named_as_file
+
+
 def hub_is_off() -> bool:
     """Whether HF_HUB_OFFLINE asks for no network, as the hub's own library reads it."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
+
+_FILES = (".jsonl", ".json", ".ndjson", ".parquet", ".pq", ".arrow", ".txt", ".md", ".gz", ".zst")
 
 _LOOKUPS = {
     "question_lookup": (
@@ -99,7 +157,9 @@ def _requests(name: str, source: SourceConfig) -> Iterator[FetchRequest]:
             licence=config.licence,
             licence_url=config.licence_url,
             gated=config.gated,
+            path=config.path,
         )
         if config.join is not None and config.join.path is None:
             for lookup in _LOOKUPS.get(config.join.kind, ()):
-                yield replace(lookup, name=f"{folder}/lookup/{lookup.name}")
+                below = f"lookup/{lookup.name}"
+                yield replace(lookup, name=f"{folder}/{below}", path=f"{config.path}/{below}")

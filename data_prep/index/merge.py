@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,7 @@ from data_prep.errors import DataError
 from data_prep.files import sync_directory
 from data_prep.index.format import bin_path, header, idx_path
 from data_prep.index.reader import IndexedFile
+from data_prep.index.validate import check_index
 
 _BLOCK = 1 << 20
 """Entries of an index that are held at once."""
@@ -25,32 +27,24 @@ _BLOCK = 1 << 20
 def merge_indexes(shards: Sequence[Path], prefix: Path) -> Piece:
     """Writes the documents of `shards`, in their order, to `prefix`; returns the hash of its .idx.
 
-    Memory is bounded whatever the shards hold. The files get their names when both are on disk.
+    Memory is bounded whatever the shards hold. The files get their names when both are on disk, and are those that one
+    writer makes of the same documents.
 
     Raises:
         DataError: no shard, a shard is damaged, or their token types differ.
     """
-    if not shards:
-        raise DataError("no shard to merge", place=str(prefix), remedy="name at least one .bin/.idx pair")
-    files = [IndexedFile(shard) for shard in shards]
-    for file in files:
-        if file.dtype != files[0].dtype:
-            raise DataError(
-                f"tokens are {file.dtype}, those of {shards[0].name} are {files[0].dtype}",
-                place=str(bin_path(file.prefix)),
-                remedy="tokenise all shards with one tokenizer",
-            )
+    counts = _check(shards, prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     tokens = prefix.with_name(f".{prefix.name}.bin.{os.getpid()}.tmp")
     index = prefix.with_name(f".{prefix.name}.idx.{os.getpid()}.tmp")
     try:
         with tokens.open("wb") as out:
-            for file in files:
-                _append_file(out, bin_path(file.prefix))
+            for shard in shards:
+                _append_file(out, bin_path(shard))
             out.flush()
             os.fsync(out.fileno())
         with index.open("wb") as out:
-            piece = _write_index(out, files)
+            piece = _write_index(out, shards, counts)
             out.flush()
             os.fsync(out.fileno())
         tokens.replace(bin_path(prefix))
@@ -60,6 +54,36 @@ def merge_indexes(shards: Sequence[Path], prefix: Path) -> Piece:
         tokens.unlink(missing_ok=True)
         index.unlink(missing_ok=True)
     return piece
+
+
+@dataclass(frozen=True)
+class _Counts:
+    dtype: np.dtype[Any]
+    sequences: int
+    documents: int
+
+
+def _check(shards: Sequence[Path], prefix: Path) -> _Counts:
+    if not shards:
+        raise DataError("no shard to merge", place=str(prefix), remedy="name at least one .bin/.idx pair")
+    dtype = IndexedFile(shards[0]).dtype
+    sequences = documents = 0
+    for file in _each(shards):
+        check_index(file)
+        if file.dtype != dtype:
+            raise DataError(
+                f"tokens are {file.dtype}, those of {shards[0].name} are {dtype}",
+                place=str(bin_path(file.prefix)),
+                remedy="tokenise all shards with one tokenizer",
+            )
+        sequences += len(file)
+        documents += file.documents
+    return _Counts(dtype, sequences, documents)
+
+
+def _each(shards: Sequence[Path]) -> Iterator[IndexedFile]:
+    """One open at a time: a mapped file takes a descriptor, and there may be more shards than a process may have."""
+    return map(IndexedFile, shards)
 
 
 def _append_file(out: IO[bytes], path: Path) -> None:
@@ -82,27 +106,24 @@ def _append_file(out: IO[bytes], path: Path) -> None:
             out.seek(0, os.SEEK_END)
 
 
-def _write_index(out: IO[bytes], files: Sequence[IndexedFile]) -> Piece:
-    dtype = files[0].dtype
-    sequences = sum(len(file.lengths) for file in files)
-    documents = sum(file.documents for file in files)
+def _write_index(out: IO[bytes], shards: Sequence[Path], counts: _Counts) -> Piece:
     hashed = _Hashing(out)
-    hashed.write(header(dtype, sequences, documents + 1))
-    for file in files:
+    hashed.write(header(counts.dtype, counts.sequences, counts.documents + 1))
+    for file in _each(shards):
         for block in _blocks(file.lengths):
             hashed.write(block.tobytes())
     start = 0
-    for file in files:
+    for file in _each(shards):
         for block in _blocks(file.lengths):
             ends = np.cumsum(block, dtype=np.int64)
-            hashed.write(((start + ends - block) * dtype.itemsize).tobytes())
+            hashed.write(((start + ends - block) * counts.dtype.itemsize).tobytes())
             start += int(ends[-1])
     hashed.write(np.zeros(1, np.int64).tobytes())
     first = 0
-    for file in files:
+    for file in _each(shards):
         for block in _blocks(file.boundaries[1:]):
             hashed.write((block + first).tobytes())
-        first += len(file.lengths)
+        first += len(file)
     return Piece(hashed.size, hashed.digest.hexdigest())
 
 
@@ -118,5 +139,5 @@ class _Hashing:
         self.size += len(content)
 
 
-def _blocks(values: NDArray[Any]) -> list[NDArray[Any]]:
-    return [values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK)]
+def _blocks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (values[start : start + _BLOCK] for start in range(0, len(values), _BLOCK))

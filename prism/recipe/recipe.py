@@ -134,10 +134,12 @@ class Recipe(Section):
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it; sections merge key by key, except mixes, which are taken whole."""
+    """`base` with `changes` laid over it; sections merge key by key, except mixes and blends, which are taken whole."""
     result = dict(base)
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict) and key not in _TAKEN_WHOLE:
+        if key == "blends" and isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = {**result[key], **value}
+        elif isinstance(value, dict) and isinstance(result.get(key), dict) and key not in _TAKEN_WHOLE:
             result[key] = merged(result[key], value)
         else:
             result[key] = value

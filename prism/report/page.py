@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from data_prep.files import write_text
-from prism.report import numbers
 from prism.report.charts.figure import Figure
 from prism.report.claims import ClaimResult, evaluate_claims
+from prism.report.environment import render_page
 from prism.report.results import Results, load_results
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
@@ -90,20 +88,4 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         timing=timing(results),
         recipe_text=results.recipe_text,
     )
-    folder = Path(str(files("prism.report") / "template"))
-    style, script = (Markup((folder / name).read_text()) for name in ("page.css", "page.js"))
-    return _environment(folder).get_template("page.html.j2").render(page=page, style=style, script=script)
-
-
-def _environment(folder: Path) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        name: getattr(numbers, name) for name in ("decimal", "percent", "signed", "significant", "short", "duration")
-    }
-    return environment
+    return render_page("page.html.j2", page)

@@ -26,6 +26,12 @@ def causal(length: int) -> Tensor:
     return torch.ones(length, length, dtype=torch.bool).tril()
 
 
+def visible(length: int, ends: list[int], window: int | None) -> Tensor:
+    number = torch.bucketize(torch.arange(length), torch.tensor(ends), right=True)
+    seen = causal(length) & (number[:, None] == number[None, :])
+    return seen if window is None else seen & window_mask(0, length, window, torch.device("cpu"))
+
+
 @pytest.mark.parametrize("window", [1, 5, 128, 129, 299, 300, 400])
 def test_a_window_counts_the_current_position(window: int) -> None:
     query, key, value = inputs(300)
@@ -39,12 +45,8 @@ def test_a_window_counts_the_current_position(window: int) -> None:
 @pytest.mark.parametrize("ends", [[40], [1, 40], [13, 13, 39, 40]])
 def test_documents_see_only_themselves(ends: list[int], window: int | None) -> None:
     query, key, value = inputs(40)
-    number = torch.bucketize(torch.arange(40), torch.tensor(ends), right=True)
-    seen = causal(40) & (number[:, None] == number[None, :])
-    if window is not None:
-        seen &= window_mask(0, 40, window, torch.device("cpu"))
     found = attention(query, key, value, causal=True, window=window, documents=ends)
-    torch.testing.assert_close(found, by_matrix(query, key, value, seen))
+    torch.testing.assert_close(found, by_matrix(query, key, value, visible(40, ends, window)))
 
 
 def test_gradients_of_a_window_equal_the_matrix_s() -> None:
@@ -64,3 +66,37 @@ def test_later_queries_see_the_keys_before_them(first: int, window: int | None) 
     rows = slice(first, first + 1_200)
     found = attention_from(query[:, :, rows], key, value, first, window=window)
     torch.testing.assert_close(found, by_matrix(query, key, value, seen)[:, :, rows])
+
+
+DOCUMENTS = {
+    "one": [1_400],
+    "short and long": [1, 2, 300, 1_290, 1_400],
+    "an empty one": [700, 700, 1_400],
+    "a single last token": [900, 1_399, 1_400],
+    "at the blocks' edges": [128, 256, 1_024, 1_152, 1_400],
+}
+
+
+@pytest.mark.parametrize("ends", DOCUMENTS.values(), ids=DOCUMENTS)
+@pytest.mark.parametrize("window", [None, 1, 7, 130, 1_400])
+def test_queries_that_start_anywhere_see_their_own_document_only(ends: list[int], window: int | None) -> None:
+    query, key, value = inputs(1_400)
+    expected = by_matrix(query, key, value, visible(1_400, ends, window))
+    for first, end in ((0, 1_400), (350, 700), (1_050, 1_400), (1_399, 1_400), (299, 1_301)):
+        found = attention_from(query[:, :, first:end], key, value, first, window=window, documents=ends)
+        torch.testing.assert_close(found, expected[:, :, first:end], atol=1e-12, rtol=1e-10)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_gradients_of_documents_cut_by_a_chunk_equal_the_matrix_s(window: int | None) -> None:
+    """Two chunks of the same sequence, as two ranks have them: the keys' gradients add up."""
+    ends, parts = [30, 31, 120, 200], tuple(part.requires_grad_() for part in inputs(200))
+    query, key, value = parts
+    chunks = [
+        attention_from(query[:, :, first : first + 100], key, value, first, window=window, documents=ends)
+        for first in (0, 100)
+    ]
+    ours = torch.autograd.grad(torch.cat(chunks, 2).square().sum(), parts)
+    theirs = torch.autograd.grad(by_matrix(*parts, visible(200, ends, window)).square().sum(), parts)
+    for mine, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, expected)

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from data_prep.fetch import FetchRequest
+    from data_prep.schema import DataConfig
 
     Progress = Callable[[int, int], None]
+
+_PIPED = 200
+"""Columns of a table that goes to a file: one line a source."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +33,9 @@ def fetch(
     recipe: RecipeName,
     overrides: Overrides = None,
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source. May be repeated.")] = None,
-    to: Annotated[Path | None, typer.Option("--to", help="Folder of data sets. Default: data.root.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder of data sets. Default: where the recipe reads them.")
+    ] = None,
     origin: Annotated[
         Path | None, typer.Option("--from", help="Copy from this folder of fetched sets, such as a shared disk.")
     ] = None,
@@ -44,15 +50,16 @@ def fetch(
     from rich.console import Console
 
     from data_prep.errors import DataError
-    from data_prep.fetch import copy_source, fetch_source, requests_of
+    from data_prep.fetch import check_folders, copy_source, fetch_source, left_out, requests_of
     from prism.errors import BadInput
     from prism.recipe import load_recipe
 
     data, console = load_recipe(recipe, overrides or []).data, Console()
     requests = requests_of(data, source or [])
-    target = to or Path(data.root)
+    check_folders(requests, to)
+    others = left_out(data) if not source else {}
     if dry_run:
-        _list(requests, target, offline, console)
+        _list(requests, others, to, origin, offline, console)
         return
 
     def log(line: str) -> None:
@@ -63,51 +70,68 @@ def fetch(
         try:
             with _progress(request.name, console) as progress:
                 if origin is not None:
-                    copy_source(request, origin, target, log=log, progress=progress)
+                    copy_source(request, origin, to, log=log, progress=progress)
                 else:
-                    fetch_source(request, target, log=log, offline=offline, progress=progress)
+                    fetch_source(request, to, log=log, offline=offline, progress=progress)
         except DataError as error:  # the other sets don't depend on it
             if len(requests) == 1:
                 raise
             failed.append(str(error))
-    if not requests:
-        log("no source of this recipe is on the hub")
+    for name, why in others.items():
+        log(f"{name}: {why}")
     if failed:
         raise BadInput("\n".join(failed))
-    _next(recipe, requests, target, Path(data.root), log)
-
-
-def _next(recipe: str, requests: list[FetchRequest], target: Path, root: Path, log: Callable[[str], None]) -> None:
     if requests:
-        where = "" if target.resolve() == root.resolve() else f" --set data.root={target}"
-        log(f"next: prism data prepare {recipe}{where}")
+        log(f"next: prism data prepare {recipe}{_where(data, requests, to)}")
 
 
-def _list(requests: list[FetchRequest], target: Path, offline: bool, console: Console) -> None:
+def _where(data: DataConfig, requests: list[FetchRequest], to: Path | None) -> str:
+    """The overrides with which the recipe reads what was fetched."""
+    if to is None or to.resolve() == Path(data.root).resolve():
+        return ""
+    names = dict.fromkeys(request.source for request in requests)
+    own = [name for name in names if data.sources[name].path != f"{data.root}/{name}"]
+    root = [f" --set data.root={to}"] if len(own) < len(names) else []
+    return "".join([*root, *(f" --set data.sources.{name}.path={to / name}" for name in own)])
+
+
+def _list(
+    requests: list[FetchRequest],
+    others: dict[str, str],
+    to: Path | None,
+    origin: Path | None,
+    offline: bool,
+    console: Console,
+) -> None:
     from rich.table import Table
 
     from data_prep.errors import DataError
     from data_prep.fetch import plan_source, readable
     from prism.errors import BadInput
 
-    table = Table("source", "hub id", "revision", "commit", "licence", "gated", box=None, pad_edge=False)
+    table = Table("source", "hub id", "revision", "licence", "gated", box=None, pad_edge=False)
     for title in ("files", "size", "to fetch"):
         table.add_column(title, justify="right")
+    for column in table.columns:
+        column.overflow = "fold"  # an id cut short is no id
     failed = []
     for request in requests:
-        row = [request.name, request.hub, request.revision[:12]]
         terms = [request.licence, "yes" if request.gated else "no"]
+        revision, sizes = request.revision[:12], ["?", "?", "?"]
         try:
-            plan = plan_source(request, target, offline=offline)
+            plan = plan_source(request, to, offline=offline, source=origin)
         except DataError as error:
             failed.append(str(error))
-            table.add_row(*row, "?", *terms, "?", "?", "?")
-            continue
-        if plan.commit is None:
-            table.add_row(*row, "?", *terms, "?", "?", "?")
-            continue
-        sizes = [f"{plan.files:,}", readable(plan.bytes), readable(plan.missing_bytes)]
-        table.add_row(*row, plan.commit[:12], *terms, *sizes)
+        else:
+            if plan.commit is not None:
+                sizes = [f"{plan.files:,}", readable(plan.bytes), readable(plan.missing_bytes)]
+                if not plan.commit.startswith(revision):
+                    revision += f" = {plan.commit[:12]}"
+        table.add_row(request.name, request.hub, revision, *terms, *sizes)
+    for name, why in others.items():
+        table.add_row(name, why)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED)
     console.print(table)
     if failed:
         raise BadInput("\n".join(failed))

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prism.commands.options import Overrides, RecipeName
+from prism.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from data_prep.api import Shown, SourceStatistics, Vocabulary
+    from data_prep.api import Vocabulary
+    from prism.commands.data.show import Printer
     from prism.recipe import Recipe
+    from prism.recipe.schema.training import MidtrainConfig
 
-Source = Annotated[list[str] | None, typer.Option("--source", help="Only this source. May be repeated.")]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Only this source, or its packs, such as math.pack-8192. May be repeated."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,35 +34,31 @@ def inspect(
     overrides: Overrides = None,
     source: Source = None,
     stage: Annotated[str | None, typer.Option(help="Show rows as this training stage takes them.")] = None,
-    count: Annotated[int, typer.Option(help="Documents of each source, or rows of the stage.")] = 2,
+    row: Annotated[int, typer.Option(help="With --stage: the first row to show.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="Documents of each source, or rows of the stage.", min=1)] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the draw of documents.")] = 1,
-    characters: Annotated[int, typer.Option(help="Most characters to show of each.")] = 1_200,
+    characters: Annotated[int, typer.Option(help="Most characters to show of each.", min=1)] = 1_200,
+    raw: Annotated[bool, typer.Option("--raw", help="Print control characters as they are.")] = False,
 ) -> None:
     """Show documents of each source as text, or the rows of a training stage, with boundaries marked.
 
+    What the loss doesn't count is dimmed on a terminal, and stands between ‹ and › elsewhere.
+
     Example: `prism data inspect miniature --stage mid --count 1`
     """
-    from rich.console import Console
-
     from data_prep import api
+    from prism.commands.data.show import Printer
     from prism.recipe import load_recipe
 
-    loaded, console = load_recipe(recipe, overrides or []), Console()
+    loaded, printer = load_recipe(recipe, overrides or []), Printer(characters, raw=raw)
     vocabulary = _vocabulary(loaded)
     if stage is not None:
-        run = loaded.training_config(stage).run_samples
-        samples = api.open_samples(loaded.data_directory, run, vocabulary.end_of_document_id)
-        for number in range(count):
-            sample = samples[number]
-            console.rule(f"row {number:,}: {samples.names[sample.source]}, its sample {sample.number:,}")
-            _print(api.show_row(sample.item, vocabulary), characters, console)
+        _show_rows(loaded, stage, range(row, row + count), vocabulary, printer)
         return
-    for name in source or list(loaded.data.sources):
-        for number, shown in api.show_documents(
-            api.source_prefix(loaded.data_directory, name), vocabulary, count, seed
-        ):
-            console.rule(f"{name}: document {number:,}")
-            _print(shown, characters, console)
+    for name in _sources(loaded, source):
+        prefix = api.source_prefix(loaded.data_directory, name)
+        for number, shown in api.show_documents(prefix, vocabulary, count, seed):
+            printer.show(f"{name}, document {number:,}", shown)
 
 
 def stats(recipe: RecipeName, overrides: Overrides = None, source: Source = None) -> None:
@@ -66,98 +66,99 @@ def stats(recipe: RecipeName, overrides: Overrides = None, source: Source = None
 
     Example: `prism data stats miniature --source math`
     """
-    from rich.console import Console
-
     from data_prep import api
+    from prism.commands.data.show import print_statistics
     from prism.recipe import load_recipe
 
-    loaded, console = load_recipe(recipe, overrides or []), Console()
-    for name in source or list(loaded.data.sources):
-        _print_statistics(name, api.statistics_of(api.source_prefix(loaded.data_directory, name)), console)
+    loaded = load_recipe(recipe, overrides or [])
+    for name in _sources(loaded, source):
+        print_statistics(name, api.statistics_of(api.source_prefix(loaded.data_directory, name)))
 
 
 def verify(
     recipe: RecipeName,
     overrides: Overrides = None,
     prefix: Annotated[
-        list[Path] | None, typer.Option("--prefix", help="Check this .bin/.idx pair instead, whoever wrote it.")
+        list[Path] | None,
+        typer.Option("--prefix", help="Check this .bin/.idx pair instead, whoever wrote it. May be repeated."),
     ] = None,
 ) -> None:
-    """Read every byte of a recipe's sources, packs and locks: hashes, index, token range, boundaries. Exit code 4 if
-    one is damaged.
+    """Read every byte of a recipe's sources, packs and locks: hashes, index, token range, boundaries.
+
+    Exit code 4 if one is damaged.
 
     Example: `prism data verify miniature`
     """
-    from rich.console import Console
-
     from data_prep import api
-    from prism.errors import BadInput
     from prism.recipe import load_recipe
 
-    loaded, console = load_recipe(recipe, overrides or []), Console()
-    vocabulary = _vocabulary(loaded)
-    for pair in prefix or []:
-        report = api.verify_pair(pair, vocabulary.vocab_size, vocabulary.end_of_document_id)
-        console.print(
-            f"{pair}: {report.documents:,} documents, {report.sequences:,} sequences, {report.tokens:,} tokens "
-            f"({report.token_type}), {report.documents_without_end:,} without an end token",
-            highlight=False,
-        )
-    if prefix:
-        return
-    damaged = []
-    for finding in api.verify_directory(loaded.data_directory, vocabulary):
-        console.print(f"{finding.kind} {finding.name}: {finding.summary}", highlight=False)
+    loaded = load_recipe(recipe, overrides or [])
+    pairs = [_without_ending(pair) for pair in prefix or []]
+    vocabulary = None if pairs and not _tokenizer(loaded).is_file() else _vocabulary(loaded)
+    findings = (
+        (api.verify_pair(pair, vocabulary) for pair in pairs)
+        if pairs or vocabulary is None
+        else api.verify_directory(loaded.data, loaded.data_directory, vocabulary)
+    )
+    total, damaged = 0, []
+    for total, finding in enumerate(findings, start=1):  # noqa: B007  the last number is the total
+        print(f"{finding.kind} {finding.name}: {finding.summary}", flush=True)
         if finding.error is not None:
-            damaged.append(finding.error)
+            print(f"  {finding.error}", flush=True)
+            damaged.append(f"{finding.kind} {finding.name}")
     if damaged:
-        raise BadInput("\n".join(damaged), remedy="see above: put the files back, or run `prism data prepare`")
+        raise BadInput(f"{len(damaged)} of {total} damaged: {', '.join(damaged)}", remedy="see what is said below each")
+
+
+def _show_rows(recipe: Recipe, stage: str, rows: range, vocabulary: Vocabulary, printer: Printer) -> None:
+    from data_prep import api
+
+    config = _training_stage(recipe, stage)
+    samples = api.open_samples(recipe.data_directory, config.run_samples, vocabulary.end_of_document_id)
+    if rows.start >= len(samples):
+        raise UsageError(f"no row {rows.start:,}", place="--row", remedy=f"{stage} has rows 0 to {len(samples) - 1:,}")
+    for number in rows[: len(samples) - rows.start]:
+        sample = samples[number]
+        apart = "documents apart" if sample.item.ends is not None else "documents see each other"
+        printer.show(
+            f"row {number:,}, step {number // config.global_batch_size + 1:,}: {samples.names[sample.source]}, its "
+            f"sample {sample.number:,}; {apart}; {sample.item.labels_that_count:,} of {config.sequence_length:,} "
+            "labels count",
+            api.show_row(sample.item, vocabulary),
+        )
+
+
+def _training_stage(recipe: Recipe, name: str) -> MidtrainConfig:
+    from prism.recipe.findings import nearest
+    from prism.recipe.recipe import TRAINING_KINDS
+
+    stages = [stage for stage, node in recipe.pipeline.items() if node.stage in TRAINING_KINDS]
+    if name not in stages:
+        raise UsageError(f"no training stage {name}", place="--stage", remedy=nearest(name, stages))
+    return recipe.training_config(name)
+
+
+def _sources(recipe: Recipe, wanted: list[str] | None) -> list[str]:
+    """Those of the recipe, else the wanted ones, which may be packs."""
+    from prism.recipe.findings import nearest
+
+    pairs = (recipe.data_directory / "sources").glob("[!.]*.idx")
+    known = [*recipe.data.sources, *sorted({path.name.removesuffix(".idx") for path in pairs} - {*recipe.data.sources})]
+    for name in wanted or []:
+        if name not in known:
+            raise UsageError(f"no source {name}", place="--source", remedy=nearest(name, known))
+    return wanted or list(recipe.data.sources)
+
+
+def _tokenizer(recipe: Recipe) -> Path:
+    return recipe.data_directory / "tokenizer.json"
 
 
 def _vocabulary(recipe: Recipe) -> Vocabulary:
     from data_prep import api
 
-    return api.load_tokenizer(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
+    return api.load_tokenizer(_tokenizer(recipe), recipe.data.tokenizer.end_of_document)
 
 
-def _print(shown: list[Shown], characters: int, console: Console) -> None:
-    from rich.text import Text
-
-    text, left = Text(), characters
-    for part in shown:
-        if part.kind == "boundary":
-            text.append("\n──── boundary ────\n", style="bold magenta")
-        elif part.kind == "end":
-            text.append(part.text, style="bold cyan")
-        else:
-            text.append(part.text[:left])
-            left -= min(left, len(part.text))
-        if not left:
-            text.append(" …", style="dim")
-            break
-    console.print(text)
-
-
-def _print_statistics(name: str, found: SourceStatistics, console: Console) -> None:
-    from rich.table import Table
-
-    ratio = "" if found.bytes_per_token is None else f", {found.bytes_per_token:.2f} bytes a token"
-    console.print(
-        f"[bold]{name}[/bold]: {found.documents:,} documents, {found.tokens:,} tokens{ratio}; "
-        f"{found.duplicates:,} duplicates among {found.hashed:,}",
-        highlight=False,
-    )
-    quantiles = ", ".join(f"{share:.0%} {value:,}" for share, value in found.quantiles.items())
-    console.print(
-        f"  tokens per document: mean {found.mean:,.1f}, {found.shortest:,} to {found.longest:,}; {quantiles}",
-        highlight=False,
-    )
-    table = Table("tokens", box=None, pad_edge=False)
-    table.add_column("documents", justify="right")
-    table.add_column("of all tokens", justify="right")
-    table.add_column("")
-    most = max((count for _, _, count, _ in found.histogram), default=1)
-    for least, last, count, tokens in found.histogram:
-        share = tokens / found.tokens if found.tokens else 0
-        table.add_row(f"  {least:,} to {last:,}", f"{count:,}", f"{share:.1%}", "█" * round(40 * count / most))
-    console.print(table)
+def _without_ending(pair: Path) -> Path:
+    return pair.with_suffix("") if pair.suffix in (".bin", ".idx") else pair

@@ -168,6 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if folder:
             entries = [entry for entry in entries if entry["path"].startswith(folder + "/")]
+            if not entries:  # also where it is a file
+                self._refuse(404, "EntryNotFound")
+                return
         if "recursive=True" not in self.path and "recursive=true" not in self.path:
             depth = folder.count("/") + bool(folder)
             entries = [entry for entry in entries if entry["path"].count("/") == depth]

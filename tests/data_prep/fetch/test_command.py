@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from data_prep.errors import UsageError
 from data_prep.fetch import requests_of
@@ -80,26 +79,64 @@ def test_a_set_goes_from_a_shared_disk_to_a_node(recipe: Path, hub: MiniHub, tmp
     assert hub.requests == []
 
 
-def test_a_dry_run_lists_and_fetches_nothing(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_a_set_comes_to_the_folder_that_the_recipe_reads(recipe: Path, tmp_path: Path) -> None:
+    elsewhere, node = tmp_path / "elsewhere", tmp_path / "node"
+    arguments = ("--source", "web", "--set", f"data.sources.web.path={elsewhere}")
+    result = call(recipe, *arguments)
+    assert result.exit_code == 0, result.exception
+    assert (elsewhere / "a.jsonl").is_file()
+    assert not (tmp_path / "data").exists()
+    result = call(recipe, *arguments, "--to", str(node))
+    assert (node / "web/a.jsonl").is_file()
+    assert f"--set data.sources.web.path={node}/web" in result.output
+    assert "data.root" not in result.output
+
+
+def test_two_sets_in_one_folder_are_refused_before_a_byte_comes(recipe: Path, hub: MiniHub, tmp_path: Path) -> None:
+    shared = [f"data.sources.{name}.path={tmp_path / 'one'}" for name in ("web", "gate")]
+    result = call(recipe, "--set", shared[0], "--set", shared[1])
+    assert isinstance(result.exception, UsageError)
+    assert "web and gate want different files" in str(result.exception)
+    assert hub.requests == []
+
+
+def test_a_dry_run_of_a_copy_asks_the_other_disk_only(recipe: Path, hub: MiniHub, tmp_path: Path) -> None:
+    arguments = ("--source", "web", "--from", str(tmp_path / "data"), "--to", str(tmp_path / "node"), "--dry-run")
+    result = call(recipe, *arguments)
+    assert "not fetched: acme/web" in str(result.exception)
+    assert hub.requests == []
+    assert call(recipe, "--source", "web").exit_code == 0
+    hub.requests.clear()
+    result = call(recipe, *arguments)
+    assert result.exit_code == 0, result.exception
+    assert result.output.splitlines()[1].split()[-4:] == ["14", "bytes", "14", "bytes"]
+    assert hub.requests == []
+    assert not (tmp_path / "node").exists()
+
+
+def test_a_dry_run_lists_and_fetches_nothing(recipe: Path, tmp_path: Path) -> None:
     result = call(recipe, "--dry-run")
     assert result.exit_code == 0, result.exception
     rows = {line.split()[0]: line for line in result.output.splitlines()}
     assert all(part in rows["web"] for part in ("acme/web", "main", "ODC-BY", "no", "14 bytes"))
     assert all(part in rows["gate"] for part in ("acme/gate", "RAIL", "yes", "3 bytes"))
-    assert "streamed" not in rows
+    assert "read from hf://datasets/acme/big" in rows["streamed"]
+    assert "not on the hub" in rows["own"]
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize(("name", "error"), [("wbe", "use web"), ("own", "names no data set of the hub")])
-def test_a_source_that_is_not_on_the_hub_is_named(recipe: Path, name: str, error: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("wbe", "use web"), ("own", "names no data set of the hub"), ("streamed", "isn't a folder to fetch to")],
+)
+def test_a_source_that_cannot_be_fetched_is_named(recipe: Path, name: str, error: str) -> None:
     result = call(recipe, "--source", name)
     assert isinstance(result.exception, UsageError)
     assert error in str(result.exception)
 
 
 def test_a_source_of_parts_is_a_set_a_part_and_its_lookups_come_with_it() -> None:
-    data = DataConfig(sources={"chat": {"card": "chat"}, "ocr": {"card": "open_code_reasoning_2"}})  # type: ignore[dict-item]
+    data = DataConfig(sources={"chat": {"card": "chat"}, "ocr": {"card": "open_code_reasoning_2"}})
     found = {request.name: request for request in requests_of(data)}
     assert found["chat/wildchat_1m"].hub == "allenai/WildChat-1M"
     assert found["chat/ultrachat_200k"].patterns == ("data/train_sft-*.parquet",)

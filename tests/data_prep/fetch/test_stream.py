@@ -25,6 +25,48 @@ for file in source_files(SourceConfig(path="hf://datasets/acme/set@{commit}/data
 """
 
 
+ROWS = """
+from pathlib import Path
+from data_prep.errors import DataError
+from data_prep.read import read_rows
+from data_prep.schema import SourceConfig
+
+try:
+    for place, values in read_rows(SourceConfig(path="{path}"), Path(".")):
+        print(place.rpartition("/")[2], values)
+except DataError as error:
+    print(error)
+"""
+
+
+def read_rows(hub: MiniHub, path: str, token: str | None = None) -> list[str]:
+    """What a process prints of the rows behind an address."""
+    done = subprocess.run(
+        [sys.executable, "-c", ROWS.replace("{path}", path)],
+        cwd=ROOT,
+        env={**os.environ, **hub.environment(token)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_rows_of_a_file_at_a_commit_are_streamed(hub: MiniHub) -> None:
+    commit = hub.add("acme/set", {"file.jsonl": LINES})
+    hub.add("acme/set", {"file.jsonl": b"{}\n"})
+    found = read_rows(hub, f"hf://datasets/acme/set@{commit}/file.jsonl")
+    assert found == ["file.jsonl:1 {'text': 'one'}", "file.jsonl:2 {'text': 'two'}"]
+
+
+def test_rows_of_a_gated_set_are_streamed_with_the_token_only(hub: MiniHub) -> None:
+    hub.add("acme/gate", {"file.jsonl": LINES}, token="hf_right")
+    assert len(read_rows(hub, "hf://datasets/acme/gate/file.jsonl", "hf_right")) == 2
+    refused = read_rows(hub, "hf://datasets/acme/gate/file.jsonl")
+    assert "acme/gate" in refused[0]
+    assert "Remedy" in refused[-1]
+
+
 def test_a_file_is_streamed_at_a_commit_and_from_its_middle(hub: MiniHub) -> None:
     commit = hub.add("acme/set", {"file.jsonl": LINES, "big.bin": bytes(range(256)) * 100})
     hub.add("acme/set", {"file.jsonl": b"{}\n"})
