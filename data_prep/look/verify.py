@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def _recomputed(path: Path, weights: list[float]) -> str:
         order = read_order(path)
         wanted = blend_order(weights, len(order))
         same = np.array_equal(order.sources, wanted.sources) and np.array_equal(order.counts, wanted.counts)
-    except (OSError, EOFError, TypeError, ValueError):
+    except (OSError, EOFError, SyntaxError, TokenError, TypeError, ValueError):  # numpy's, of a damaged header
         same = False
     if not same:
         raise DataError(

@@ -81,7 +81,11 @@ def reader_of(config: SourceConfig, file: RawFile) -> str:
 
 def open_file(address: str) -> IO[bytes]:
     """A file for reading bytes, unpacked when its name ends in .gz or .zst."""
-    raw = cast(IO[bytes], fsspec.open(address, "rb").open()) if "://" in address else Path(address).open("rb")  # noqa: SIM115
+    raw: IO[bytes]
+    if "://" in address:  # fsspec's files have no readline of a limited length
+        raw = io.BufferedReader(fsspec.open(address, "rb").open(), 1 << 20)
+    else:
+        raw = Path(address).open("rb")  # noqa: SIM115
     if address.endswith(".gz"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
     if address.endswith(".zst"):

@@ -27,7 +27,8 @@ class SourceBatch:
     """A micro batch. tokens, labels: (sequences, length) int64; sources: (sequences,), index into the blend.
 
     mask: (sequences, length), 1 where the label counts in the loss; None where all do.
-    labels_a_batch: labels that count, in the whole global batch over its number of micro batches.
+    labels_a_batch: labels that count, in the whole global batch over its number of micro batches; as if one counted
+        where none does.
     ends: of a micro batch of one sequence, where its documents end, which then don't see each other.
     """
 
@@ -55,7 +56,8 @@ class BlendedBatches:
         batches = [[self._samples[first + row] for row in range(self._micro)] for first in firsts]
         counts = [sample.item.labels_that_count for batch in batches for sample in batch]
         total = sum_over_data_parallel(torch.tensor(float(sum(counts)), dtype=torch.float64, device=backend().device))
-        return [_collate(batch, float(total) * self._micro / self._global) for batch in batches]
+        labels = max(1.0, float(total))  # documents of one token have no label: such a batch has a loss of 0, not NaN
+        return [_collate(batch, labels * self._micro / self._global) for batch in batches]
 
 
 def _collate(samples: Sequence[Sample[TrainingRow]], labels_a_batch: float) -> SourceBatch:

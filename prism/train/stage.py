@@ -101,8 +101,8 @@ def _loop(config: MidtrainConfig, trainee: Trainee, batches: BlendedBatches, fol
 
 
 def _losses(result: StepResult, names: Sequence[str]) -> dict[str, Any]:
-    """Loss overall and by source over the global batch; a source without a sequence in it is left out."""
+    """Loss overall and by source over the global batch; a source without a label that counts is left out."""
     sums = sum_over_data_parallel(result.sums["loss_sum"].clone()).tolist()
     tokens = sum_over_data_parallel(result.sums["tokens"].clone()).tolist()
     by_source = {name: total / count for name, total, count in zip(names, sums, tokens, strict=True) if count}
-    return {"loss": sum(sums) / sum(tokens), "loss_by_source": by_source}
+    return {"loss": sum(sums) / max(1.0, sum(tokens)), "loss_by_source": by_source}

@@ -12,6 +12,7 @@ import torch
 from data_prep.api import Sample, TrainingRow
 from prism.megatron.blend import BlendedBatches
 from prism.megatron.parallel import Layout
+from prism.train.loss import NextTokenLoss
 from tests.megatron.blend_worker import GLOBAL, LENGTH, STEPS, MaskedRows, Seen, losses_of, mask_of, observe
 from tests.models.tiny_io import run
 
@@ -88,8 +89,6 @@ def test_rows_without_masks_make_a_batch_without_one(alone: Layout) -> None:
 
 
 def test_a_global_batch_in_which_no_label_counts_has_a_loss_of_0(alone: Layout) -> None:
-    from prism.train.loss import NextTokenLoss
-
     class Nothing:
         names = ("web",)
 

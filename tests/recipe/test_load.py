@@ -34,10 +34,10 @@ def test_a_wrong_type_is_named_with_file_line_and_key(write: Write) -> None:
     assert error.startswith(f"{recipe}:3: midtrain.steps: 'many' isn't a valid integer")
 
 
-def test_weights_that_do_not_sum_are_named_with_the_line_of_the_blend(write: Write) -> None:
+def test_a_blend_is_taken_whole_and_weights_that_do_not_sum_are_named_with_its_line(write: Write) -> None:
     recipe = write("extends: miniature.yaml", "data:", "  blends:", "    base: {general: 60}")
     assert errors_of(recipe) == [
-        f"{recipe}:4: data.blends.base: weights sum to 110 percent, not 100. Remedy: make them sum to 100"
+        f"{recipe}:4: data.blends.base: weights sum to 60 percent, not 100. Remedy: make them sum to 100"
     ]
 
 

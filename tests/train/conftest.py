@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from data_prep import api as data
+from prism.pipeline.budgets import blend_uses
 from prism.recipe import load_recipe
 
 SMALL_WORLD = {
@@ -81,8 +82,16 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SmallRu
         common = (f"run.directory={root}", f"run.name={recipe}", *world, *overrides)
         composed = load_recipe(recipe, common)
         data.prepare(composed.data, composed.data_directory)
-        for blend in composed.data.blends:
-            data.lock(composed.data, composed.data_directory, blend, tokens=100_000, seed=composed.run.seed)
+        for use in blend_uses(composed):
+            data.lock(
+                composed.data,
+                composed.data_directory,
+                use.blend,
+                use.tokens,
+                composed.run.seed,
+                samples=use.samples,
+                packing=use.packing,
+            )
         return SmallRun(recipe, common, composed.run_directory)
 
     return make
