@@ -18,9 +18,7 @@ WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu x
 
 
 def text(number: int, length: int = 20) -> str:
-    return (
-        " ".join(WORDS[(number * 7 + place * (number % 5 + 1)) % len(WORDS)] for place in range(length)) + f" {number}"
-    )
+    return " ".join([*random.Random(number).choices(WORDS, k=length), str(number)])
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> str:

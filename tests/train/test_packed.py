@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,14 +17,10 @@ from prism.megatron.parallel import Layout, process_groups
 from prism.megatron.step import forward_backward
 from prism.recipe import Recipe, load_recipe
 from prism.train.loss import REPORT, NextTokenLoss
+from tests.models.tiny_io import run
 from tests.train.conftest import SmallRun
+from tests.train.layouts_worker import TWO_RANKS
 
-LAYOUTS = {
-    "TP2": ["cluster.tensor_parallel=2"],
-    "PP2": ["cluster.pipeline_parallel=2"],
-    "DP2": [],
-    "CP2": ["cluster.context_parallel=2"],
-}
 SHORT = [
     "midtrain.sequence_length=128",
     "midtrain.micro_batch_size=1",
@@ -35,35 +30,42 @@ SHORT = [
     "pipeline.base.with.schedule.warmup_steps=1",
     "pipeline.mid.with.steps=10",
     "pipeline.mid.with.packing=best_fit",
-    "pipeline.mid_math={stage: midtrain, from: base, with: {steps: 10, attention_across_documents: false}}",
-    "pipeline.mid_math_code={stage: midtrain, from: base, with: {steps: 10}}",
+    "pipeline.apart={stage: midtrain, from: base, with: {steps: 10, attention_across_documents: false}}",
+    "pipeline.across={stage: midtrain, from: base, with: {steps: 10}}",
 ]
-APART = {"packed": "mid", "concatenated": "mid_math"}
+APART = {"packed": "mid", "concatenated": "apart"}
 
 
 @pytest.fixture(scope="module", params=["miniature", "miniature_hybrid"])
 def begun(request: pytest.FixtureRequest, small_run: Callable[..., SmallRun]) -> SmallRun:
     """A run whose `base` is the common start."""
     even = ["model.num_layers=8", "model.hybrid_pattern=M-M*-M--"] if request.param == "miniature_hybrid" else []
-    run = small_run(request.param, *SHORT, *even)
-    run.train("base")
-    return run
+    small = small_run(request.param, *SHORT, *even)
+    small.train("base")
+    return small
 
 
 @pytest.fixture(scope="module")
 def one_process(begun: SmallRun) -> list[float]:
-    """Losses of the packed stage on one process."""
+    """Losses of the packed stage."""
     return [row["loss"] for row in begun.copy(begun.directory.with_name("alone")).train("mid")]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.fixture(scope="module")
+def two_processes(begun: SmallRun, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
+    """Losses of the packed stage under each layout of two ranks."""
+    root = tmp_path_factory.mktemp("layouts")
+    copies = {layout: begun.copy(root / layout) for layout in TWO_RANKS}
+    run("tests.train.layouts_worker", begun.recipe, "mid", root, *begun.overrides, ranks=2)
+    return {layout: [row["loss"] for row in copy.metrics("mid")] for layout, copy in copies.items()}
+
+
+@pytest.mark.parametrize("layout", TWO_RANKS)
 def test_the_first_10_losses_equal_one_processs(
-    begun: SmallRun, one_process: list[float], layout: str, tmp_path: Path
+    one_process: list[float], two_processes: dict[str, list[float]], layout: str
 ) -> None:
-    spread = begun.copy(tmp_path / layout)
-    losses = [row["loss"] for row in spread.train("mid", [*LAYOUTS[layout], "cluster.processes=2"], processes=2)]
-    assert len(losses) == 10
-    assert losses == pytest.approx(one_process, rel=1e-5)
+    assert len(two_processes[layout]) == 10
+    assert two_processes[layout] == pytest.approx(one_process, rel=1e-5)
 
 
 @pytest.fixture
@@ -75,8 +77,8 @@ def alone() -> Iterator[None]:
 class Rows:
     """A stage's samples from its own locks, and the losses of the stage's start on them."""
 
-    def __init__(self, run: SmallRun, stage: str) -> None:
-        self.recipe: Recipe = load_recipe(run.recipe, run.overrides)
+    def __init__(self, small: SmallRun, stage: str) -> None:
+        self.recipe: Recipe = load_recipe(small.recipe, small.overrides)
         self.config = self.recipe.training_config(stage)
         directory = self.recipe.data_directory
         vocabulary = data.load_tokenizer(directory / "tokenizer.json", self.recipe.data.tokenizer.end_of_document)
@@ -126,7 +128,7 @@ def test_a_rows_loss_is_the_mean_over_its_documents_alone(begun: SmallRun, way: 
 
 
 def test_with_attention_across_documents_the_loss_of_the_same_rows_differs(begun: SmallRun, alone: None) -> None:
-    apart, across = Rows(begun, "mid_math"), Rows(begun, "mid_math_code")
+    apart, across = Rows(begun, "apart"), Rows(begun, "across")
     for sample in apart.with_several_documents(4):
         assert (apart.samples[sample].item.tokens == across.samples[sample].item.tokens).all()
         assert across.samples[sample].item.ends is None
