@@ -107,7 +107,8 @@ def _ends(tokens: NDArray[Any], counts: NDArray[np.bool_], vocabulary: Vocabular
 
 
 def _text(tokens: NDArray[Any], counts: NDArray[np.bool_], vocabulary: Vocabulary) -> Iterator[Shown]:
-    """Decoded as a whole, since tokens alone may be parts of a character or lose the space between them."""
+    """Decoded as a whole, since tokens alone may lose the space between them. A character of several tokens is shown
+    with the last."""
     whole, done = vocabulary.decode(tokens.tolist()), 0
     for start, stop in _runs(counts):
         end = len(whole)

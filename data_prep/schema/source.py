@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from data_prep.schema.base import Section
+from data_prep.sources.card_files import card_values
 
 Scalar = str | int | float | bool
 
@@ -127,7 +128,5 @@ class SourceConfig(Section):
     @classmethod
     def _with_card(cls, values: Any) -> Any:
         if isinstance(values, dict) and isinstance(values.get("card"), str):
-            from data_prep.sources.catalog import card_values
-
             return {**card_values(values["card"]), **values}
         return values

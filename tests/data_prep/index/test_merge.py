@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import resource
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_shards_are_merged_as_one_writer_and_megatron_write_them(
     folder = tmp_path_factory.mktemp("merge")
     prefixes = [write(folder / f"{number}", documents, vocab_size) for number, documents in enumerate(shards)]
     piece = merge_indexes(prefixes, folder / "merged")
-    write(folder / "whole", sum(shards, []), vocab_size)
+    write(folder / "whole", list(chain.from_iterable(shards)), vocab_size)
     builder = IndexedDatasetBuilder(str(folder / "theirs.bin"), dtype=token_dtype(vocab_size).type)
     for prefix in prefixes:
         builder.add_index(str(prefix))
@@ -56,7 +57,7 @@ def test_a_long_index_is_streamed_in_blocks(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("data_prep.index.merge._BLOCK", 3)
     shards = [[[[number, shard]] for number in range(10)] for shard in range(3)]
     merge_indexes([write(tmp_path / f"{number}", shard) for number, shard in enumerate(shards)], tmp_path / "merged")
-    assert contents(tmp_path / "merged") == contents(write(tmp_path / "whole", sum(shards, [])))
+    assert contents(tmp_path / "merged") == contents(write(tmp_path / "whole", list(chain.from_iterable(shards))))
 
 
 def test_more_shards_are_merged_than_a_process_may_open_files(tmp_path: Path) -> None:
