@@ -64,11 +64,17 @@ def write_card(prefix: Path, card: SourceCard) -> None:
 
 
 def read_card(prefix: Path) -> SourceCard:
-    """Raises DataError when the card is missing or of another release's schema."""
-    values = read_json(card_path(prefix))
-    check_version(values, SCHEMA_VERSION, card_path(prefix))
-    pieces = {key: [Piece(**piece) for piece in values[key]] for key in ("bin", "idx")}
-    return SourceCard(**{**values, **pieces, "steps": [StepCount(**step) for step in values["steps"]]})
+    """Raises DataError when the card is missing, isn't one, or is of another release's schema."""
+    path = card_path(prefix)
+    values = read_json(path)
+    try:
+        check_version(values, SCHEMA_VERSION, path)
+        pieces = {key: [Piece(**piece) for piece in values[key]] for key in ("bin", "idx")}
+        return SourceCard(**{**values, **pieces, "steps": [StepCount(**step) for step in values["steps"]]})
+    except (AttributeError, KeyError, TypeError):
+        raise DataError(
+            "not a source's card", place=str(path), remedy="delete it and run `prism data prepare`"
+        ) from None
 
 
 def check_version(values: dict[str, Any], version: int, path: Path) -> None:

@@ -58,12 +58,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Raises DataError when the file is missing or isn't JSON."""
+    """Raises DataError when the file is missing or isn't JSON in UTF-8."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError("the file is missing", place=str(path), remedy="run the step that makes it") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not valid JSON ({error})", place=str(path), remedy="delete it and run again") from None
 
 

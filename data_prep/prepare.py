@@ -10,7 +10,6 @@ from pathlib import Path
 
 from data_prep import decontaminate
 from data_prep.card import SourceCard, card_path, read_card
-from data_prep.content_hash import check_file
 from data_prep.errors import DataError
 from data_prep.executor import Executor
 from data_prep.files import fingerprint, write_text
@@ -83,9 +82,7 @@ def _unchanged(prefix: Path, made_by: MadeBy, tokenizer_sha256: str) -> SourceCa
             return None
         seen = Seen(prefix.parent / ".seen.json")
         for file, pieces in ((bin_path(prefix), card.bin), (idx_path(prefix), card.idx)):
-            if not seen.unchanged(file, pieces):
-                check_file(file, pieces, remedy="")
-                seen.note(file, pieces)
+            seen.confirm(file, pieces, remedy="")
         seen.save()
     except DataError:
         return None  # damaged, missing, or another release's

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_prep.content_hash import Piece, combined
+from data_prep.content_hash import Piece, check_file, combined
 from data_prep.errors import DataError
 from data_prep.files import read_json, write_json
 
@@ -36,6 +36,16 @@ class Seen:
             return False
         looks = self._looked[_name(file)] = _looks(file)
         return self._entries.get(_name(file)) == [*looks, combined(pieces)]
+
+    def confirm(self, file: Path, pieces: Sequence[Piece], remedy: str, *, every_byte: bool = False) -> None:
+        """Hashes a file that wasn't seen to have this hash, or any with `every_byte`.
+
+        Raises:
+            DataError: it has another hash, or is missing.
+        """
+        if not self.unchanged(file, pieces) or every_byte:
+            check_file(file, pieces, remedy)
+            self.note(file, pieces)
 
     def note(self, file: Path, pieces: Sequence[Piece]) -> None:
         """Takes note that the file was found to have this hash since `unchanged` looked at it.

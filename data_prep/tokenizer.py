@@ -31,7 +31,7 @@ class Vocabulary:
             raise DataError("the tokenizer is missing", place=str(path), remedy="run `prism data prepare` first")
         self.path = path
         self.end_of_document = end_of_document
-        self.tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer = _load(path)
         token_id = self.tokenizer.token_to_id(end_of_document)
         if token_id is None:
             raise DataError(
@@ -129,12 +129,7 @@ def train_tokenizer(config: TokenizerConfig, texts: Iterable[str], path: Path) -
 def copy_tokenizer(config: TokenizerConfig, path: Path) -> None:
     """Copies the file that the recipe names. Raises DataError when it isn't a tokenizer."""
     source = Path(config.path or "")
-    try:
-        tokenizer = Tokenizer.from_file(str(source))
-    except Exception as error:
-        raise DataError(
-            f"not a Hugging Face tokenizer ({error})", place=str(source), remedy="give the path of a tokenizer.json"
-        ) from None
+    tokenizer = _load(source)
     if tokenizer.token_to_id(config.end_of_document) is None:
         raise DataError(
             f"no token {config.end_of_document!r}",
@@ -142,6 +137,15 @@ def copy_tokenizer(config: TokenizerConfig, path: Path) -> None:
             remedy="set data.tokenizer.end_of_document to the token that ends documents",
         )
     write_text(path, source.read_text())
+
+
+def _load(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more particular
+        raise DataError(
+            f"not a Hugging Face tokenizer ({error})", place=str(path), remedy="give the path of a tokenizer.json"
+        ) from None
 
 
 def _is_word_level(tokenizer: Tokenizer) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from data_prep.blend.plan import BlendPlan
 from data_prep.card import check_version
-from data_prep.content_hash import Piece, check_file, combined
+from data_prep.content_hash import Piece, combined
 from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_json
 from data_prep.index import bin_path, idx_path
@@ -164,9 +164,7 @@ def _check_files(lock: Path, sources: Iterable[LockedSource | SourceFiles], *, e
     seen = Seen(lock.with_name(".seen.json"))
     for source in sources:
         for file, pieces in ((bin_path(source.prefix), source.bin), (idx_path(source.prefix), source.idx)):
-            if not seen.unchanged(file, pieces) or every_byte:
-                check_file(file, pieces, _REMEDY)
-                seen.note(file, pieces)
+            seen.confirm(file, pieces, _REMEDY, every_byte=every_byte)
     seen.save()
 
 

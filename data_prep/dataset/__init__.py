@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_prep.dataset.blended import BlendedDataset, Sample, Segment
 from data_prep.dataset.chunks import Chunks
-from data_prep.dataset.open import open_samples, order_of, orders_folder
+from data_prep.dataset.open import open_samples, order_of, order_path, orders_folder
 from data_prep.dataset.training import ChunkRows, PackRows, TrainingRow
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "TrainingRow",
     "open_samples",
     "order_of",
+    "order_path",
     "orders_folder",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def open_samples(directory: Path, run: RunSamples, end_id: int) -> BlendedDatase
     return BlendedDataset({name: rows(source) for name, source in found.items()}, segments, run.samples)
 
 
+def order_path(weights: Sequence[float], folder: Path) -> Path:
+    """Where the order of a blend with these weights is written."""
+    return folder / f"{fingerprint(list(weights))[:16]}.npy"
+
+
 def orders_folder(directory: Path) -> Path:
     """Where a data folder keeps the written orders of its blends."""
     return directory / "blends" / "orders"
@@ -71,11 +77,12 @@ def orders_folder(directory: Path) -> Path:
 
 def order_of(weights: Sequence[float], samples: int, folder: Path) -> BlendOrder:
     """The order of a blend, from `folder` if it was written there for so many samples, else computed and written."""
-    path = folder / f"{fingerprint(list(weights))[:16]}.npy"
+    path = order_path(weights, folder)
     if path.is_file():
-        order = read_order(path)
-        if len(order) >= samples:
-            return order
+        with contextlib.suppress(ValueError, SyntaxError, EOFError, OSError, tokenize.TokenError):  # damaged
+            order = read_order(path)
+            if len(order) >= samples:
+                return order
     order = blend_order(weights, samples)
     with contextlib.suppress(OSError):  # a folder that can't be written to: computed again next time
         write_order(path, order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shlex
 import shutil
@@ -17,7 +18,7 @@ from datatrove.executor import SlurmPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 
 from data_prep.errors import DataError, UsageError
-from data_prep.executor.failure import GO_ON, SLURM_LOGS, says_why, task_failure, task_log
+from data_prep.executor.failure import SLURM_LOGS, says_why, task_failure, task_log
 from data_prep.executor.options import Value, read_options
 
 OPTIONS: Mapping[str, Value] = {
@@ -32,8 +33,8 @@ OPTIONS: Mapping[str, Value] = {
     "env_command": "",
 }
 """With their defaults; an empty one is left to the cluster. All others are sbatch's own, such as account=NAME.
-`env_command` prepares the shell of a task; by default it finds this Python's programs. More tasks than `max_array_size`,
-the cluster's MaxArraySize, become several arrays."""
+`env_command` prepares the shell of a task; by default it finds this Python's programs. Tasks beyond `max_array_size`, the
+cluster's MaxArraySize, go into further arrays."""
 
 _OURS = ("array", "dependency", "error", "export", "job-name", "output", "wait", "wrap")
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.5, 15.0
@@ -93,16 +94,20 @@ class _Queue:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._answered = time.monotonic()
+        self._answered = -math.inf
 
     def holds_jobs(self) -> bool:
-        """Whether some wait or run. True while Slurm doesn't answer, for a time."""
+        """Whether some wait or run. True while Slurm doesn't answer any more, for a time."""
         done = _call("squeue", "--noheader", f"--user={os.getuid()}", f"--name={self._name}")
         if done.returncode == 0:
             self._answered = time.monotonic()
             return bool(done.stdout.strip())
         if time.monotonic() - self._answered > _SILENCE_S:
-            raise DataError(f"squeue fails: {done.stderr.strip()}", place="--executor slurm", remedy=GO_ON)
+            raise DataError(
+                f"squeue fails: {done.stderr.strip()}",
+                place="--executor slurm",
+                remedy="see `sinfo`; jobs go on, and the same command finds them again",
+            )
         return True
 
     def cancel(self) -> None:

@@ -51,7 +51,7 @@ class IndexedFile:
         size = bin_path(self.prefix).stat().st_size
         # in a whole file the last sequence ends where .bin does
         last = int(self.offsets[-1]) + int(self.lengths[-1]) * self.dtype.itemsize if len(self.lengths) else 0
-        if size != last:
+        if size != last or size % self.dtype.itemsize:
             raise DataError(f"{size} bytes, the index says {last}", place=str(bin_path(self.prefix)), remedy=REMEDY)
 
     @property

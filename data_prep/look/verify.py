@@ -12,11 +12,10 @@ import numpy as np
 
 from data_prep.blend.lock import read_lock, verify_lock
 from data_prep.blend.order import blend_order, read_order
-from data_prep.card import SourceCard, card_path, read_card
+from data_prep.card import card_path, read_card
 from data_prep.content_hash import check_file
-from data_prep.dataset import orders_folder
+from data_prep.dataset import order_path, orders_folder
 from data_prep.errors import DataError
-from data_prep.files import fingerprint
 from data_prep.index import bin_path, idx_path
 from data_prep.index.validate import IndexReport, validate_index
 from data_prep.pack import read_pack_report, read_packed_files, report_path
@@ -86,7 +85,7 @@ def _pair(prefix: Path, vocabulary: Vocabulary | None) -> str:
 
 
 def _source(prefix: Path, vocabulary: Vocabulary, *, ends: bool) -> str:
-    card = _card(prefix)
+    card = read_card(prefix)
     if card.tokenizer_sha256 != vocabulary.sha256:
         raise DataError(
             f"tokenised by another tokenizer than {vocabulary.path.name}",
@@ -135,7 +134,7 @@ def _order(name: str, lock: Path, directory: Path) -> Iterator[Finding]:
         weights = [source.weight_percent for source in read_lock(lock).sources]
     except DataError:
         return  # the lock's own finding says so
-    path = orders_folder(directory) / f"{fingerprint(weights)[:16]}.npy"
+    path = order_path(weights, orders_folder(directory))
     if path.is_file():
         yield _try("order", name, partial(_recomputed, path, weights))
 
@@ -152,15 +151,6 @@ def _recomputed(path: Path, weights: list[float]) -> str:
             "not the order of these weights", place=str(path), remedy="delete it: it is computed again when needed"
         )
     return f"{len(order):,} samples as computed"
-
-
-def _card(prefix: Path) -> SourceCard:
-    try:
-        return read_card(prefix)
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError):
-        raise DataError(
-            "not a source's card", place=str(card_path(prefix)), remedy="delete it and run `prism data prepare`"
-        ) from None
 
 
 def _check_counts(place: Path, said: tuple[int, ...], found: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from data_prep.errors import DataError
 from data_prep.files import read_json, write_json
 from data_prep.index import Written, bin_path, idx_path
 from data_prep.pack.settings import PackSettings
+from data_prep.seen import Seen
 
 SCHEMA_VERSION = 1
 """Rises when the same settings would give other packs."""
@@ -86,13 +87,18 @@ def read_packed_files(prefix: Path) -> PackedFiles:
 
 
 def unchanged_report(prefix: Path, settings: PackSettings, source: Content) -> PackReport | None:
-    """The report of the pack `prefix` when it was made from the same source, in the same way, and is there."""
+    """The report of the pack `prefix` when it was made from the same source, in the same way, and is whole."""
     try:
         files = read_packed_files(prefix)
         with _record(prefix) as record:
             same = record["settings"] == asdict(settings) and record["source"] == asdict(source)
-        there = _has_size(bin_path(prefix), files.bin) and _has_size(idx_path(prefix), files.idx)
-        return read_pack_report(prefix) if same and there else None
+        if not same:
+            return None
+        seen = Seen(prefix.parent / ".seen.json")
+        seen.confirm(bin_path(prefix), [files.bin], remedy="")
+        seen.confirm(idx_path(prefix), [files.idx], remedy="")
+        seen.save()
+        return read_pack_report(prefix)
     except DataError:
         return None
 
@@ -127,7 +133,3 @@ def _record(prefix: Path) -> Iterator[dict[str, Any]]:
         yield record
     except (AttributeError, KeyError, TypeError):
         raise DataError("not a report on packing", place=str(path), remedy="delete it and pack again") from None
-
-
-def _has_size(path: Path, piece: Piece) -> bool:
-    return path.is_file() and path.stat().st_size == piece.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,36 +25,38 @@ class Printer:
         self._console = Console(highlight=False, soft_wrap=True)
 
     def show(self, title: str, shown: Sequence[Shown]) -> None:
-        text, left = Text(), self._characters
+        self._console.print(Text(f"── {title}", style="bold"))
+        spans = list(self._spans(shown))
+        if self._raw:
+            print("".join(content for content, _ in spans))
+        else:
+            self._console.print(Text.assemble(*spans))
+        self._console.print()
+
+    def _spans(self, shown: Sequence[Shown]) -> Iterator[tuple[str, str]]:
+        """Texts and their styles."""
+        left = self._characters
         for part in shown:
             if part.kind == "boundary":
-                text.append("\n──── boundary ────\n", style="magenta")
+                yield "\n──── boundary ────\n", "magenta"
                 continue
             content = part.text if self._raw else part.printable
             if left:
-                self._add(text, part, content[:left])
+                yield self._span(part, content[:left])
             left -= len(content)
             if left < 0:
-                break
-        if left < 0:
-            text.append(" …", style="dim")
-        self._console.print(Text(f"── {title}", style="bold"))
-        if self._raw:
-            print(text.plain)
-        else:
-            self._console.print(text)
-        self._console.print()
+                yield " …", "dim"
+                return
 
-    def _add(self, text: Text, part: Shown, content: str) -> None:
+    def _span(self, part: Shown, content: str) -> tuple[str, str]:
         if part.times > 1:
             content += f" ×{part.times:,} "
         style = "cyan" if part.kind == "end" else ""
         if part.counts:
-            text.append(content, style=style)
-        elif self._console.is_terminal and not self._raw:
-            text.append(content, style=f"dim {style}")
-        else:
-            text.append(f"‹{content}›")
+            return content, style
+        if self._console.is_terminal and not self._raw:
+            return content, f"dim {style}"
+        return f"‹{content}›", style
 
 
 def print_statistics(name: str, found: SourceStatistics) -> None:

@@ -15,6 +15,9 @@ from data_prep.index import IndexedFile
 SMALL = Path(__file__).parents[2] / "pipeline" / "small.yaml"
 RECIPE = f"""
 extends: {SMALL}
+data:
+  sources:
+    evil: {{path: EVIL, reader: text, licence: generated}}
 pipeline:
   packed: {{stage: midtrain, from: base, with: {{packing: best_fit, micro_batch_size: 1}}}}
 """
@@ -35,7 +38,8 @@ def output(*arguments: str, cwd: Path) -> str:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with recipe.yaml and runs/miniature/data as `prism data prepare` leaves it."""
     folder = tmp_path_factory.mktemp("look")
-    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "evil.txt").write_text("\x1b[2Jred \u202eevil\x07 end")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("EVIL", str(folder / "evil.txt")))
     done = prism("prepare", "recipe.yaml", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
@@ -71,28 +75,16 @@ def test_rows_of_a_stage_are_shown_as_training_takes_them(prepared: Path) -> Non
         assert row.count("‹") == pieces
 
 
-def test_long_samples_are_cut_and_control_characters_escaped(prepared: Path) -> None:
+def test_long_samples_are_cut(prepared: Path) -> None:
     shown = output("inspect", "recipe.yaml", "--source", "math", "--count", "1", "--characters", "20", cwd=prepared)
     assert len(shown.splitlines()[1]) == len("Q calc 2 ; s1 + 4 ; …") + 1
 
 
-def test_what_a_source_says_cannot_reach_the_terminal(tmp_path: Path) -> None:
-    (tmp_path / "evil.txt").write_text("\x1b[2Jred \u202eevil\rend")
-    (tmp_path / "recipe.yaml").write_text(
-        f"extends: {SMALL.parent.parent.parent / 'recipes' / 'miniature.yaml'}\n"
-        "data:\n"
-        "  tokenizer: {kind: byte_level_bpe, vocab_size: 300, train_on: [evil]}\n"
-        "  sources: {evil: {path: evil.txt, reader: text}}\n"
-    )
-    prepare = (
-        "from data_prep import api; from prism.recipe import load_recipe; "
-        "loaded = load_recipe('recipe.yaml', []); "
-        "api.prepare(loaded.data.model_copy(update={'world': None}), loaded.data_directory, sources=['evil'])"
-    )
-    subprocess.run([sys.executable, "-c", prepare], cwd=tmp_path, check=True, capture_output=True)
-    shown = output("inspect", "recipe.yaml", "--source", "evil", "--count", "1", cwd=tmp_path)
-    assert "\\x1b[2Jred \\u202eevil\\rend" in shown and "\x1b" not in shown
-    assert "\x1b[2Jred" in output("inspect", "recipe.yaml", "--source", "evil", "--raw", cwd=tmp_path)
+def test_what_a_source_says_cannot_reach_the_terminal(prepared: Path) -> None:
+    shown = output("inspect", "recipe.yaml", "--source", "evil", cwd=prepared)
+    assert "\\x1b[2Jred \\u202eevil\\x07 end<eos>" in shown
+    raw = output("inspect", "recipe.yaml", "--source", "evil", "--raw", cwd=prepared)
+    assert "\x1b[2Jred \u202eevil\x07 end<eos>" in raw
 
 
 def test_statistics_are_those_of_the_files(prepared: Path) -> None:

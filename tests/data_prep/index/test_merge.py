@@ -33,8 +33,8 @@ def contents(prefix: Path) -> tuple[bytes, bytes]:
     return bin_path(prefix).read_bytes(), idx_path(prefix).read_bytes()
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(DOCUMENTS, min_size=1, max_size=5), st.sampled_from([300, 128_256]))
+@settings(max_examples=15, deadline=None)
+@given(st.lists(DOCUMENTS, min_size=1, max_size=4), st.sampled_from([300, 128_256]))
 def test_shards_are_merged_as_one_writer_and_megatron_write_them(
     tmp_path_factory: pytest.TempPathFactory, shards: list[Documents], vocab_size: int
 ) -> None:

@@ -1,0 +1,151 @@
+"""A real Slurm of two small nodes, all on the loopback of this machine, for as long as it is needed.
+
+python tests/data_prep/executor/small_slurm.py COMMAND ...      runs a command with it
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from prism.launch.child import die_with_parent
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
+NODES = ("n1", "n2")
+MAX_ARRAY_SIZE = 4
+
+_STARTS_WITHIN_S = 60
+
+_CONFIG = """
+ClusterName=small
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={root}/munge.socket
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool/%n
+SlurmctldPidFile={root}/slurmctld.pid
+SlurmdPidFile={root}/slurmd.%n.pid
+SlurmctldLogFile={root}/slurmctld.log
+SlurmdLogFile={root}/slurmd.%n.log
+PlugStackConfig={root}/plugstack.conf
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+MailProg=/bin/true
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
+SlurmdParameters=config_overrides
+MaxArraySize={max_array_size}
+MinJobAge=10
+KillWait=2
+ReturnToService=2
+PropagateResourceLimits=NONE
+PartitionName=cpu Nodes=ALL Default=YES MaxTime=60 State=UP
+"""
+_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=8000 State=UNKNOWN\n"
+
+
+def missing() -> list[str]:
+    """Programs that aren't installed."""
+    return [program for program in PROGRAMS if _find(program) is None]
+
+
+@contextmanager
+def small_slurm() -> Iterator[dict[str, str]]:
+    """Brings it up; yields the environment in which Slurm's commands find it. Jobs and daemons end with it."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, ExitStack() as daemons:
+        root = Path(folder)
+        environment = {**os.environ, "SLURM_CONF": str(root / "slurm.conf")}
+        _configure(root)
+        _start(daemons, environment, *_munged(root))
+        _until(lambda: (root / "munge.socket").exists(), root)
+        _start(daemons, environment, "slurmctld", "-D", "-c")
+        for node in NODES:
+            _start(daemons, environment, "slurmd", "-D", "-N", node)
+        _until(lambda: _said(environment, "sinfo", "-h", "-o", "%T %D") == f"idle {len(NODES)}", root)
+        try:
+            yield environment
+        finally:
+            _said(environment, "scancel", f"--user={getpass.getuser()}")
+            _until(lambda: not _said(environment, "squeue", "-h"), root)
+
+
+def _configure(root: Path) -> None:
+    root.chmod(0o755)  # munged insists that others can reach its socket
+    host = socket.gethostname().partition(".")[0]
+    settings = _CONFIG.format(
+        root=root, host=host, user=getpass.getuser(), port=_free_port(), max_array_size=MAX_ARRAY_SIZE
+    )
+    nodes = [_NODE.format(name=name, host=host, port=_free_port()) for name in NODES]
+    (root / "slurm.conf").write_text("".join([*nodes, settings]))
+    (root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
+    (root / "plugstack.conf").touch()
+    (root / "state").mkdir()
+    for node in NODES:
+        (root / "spool" / node).mkdir(parents=True)
+    key = root / "munge.key"
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o600)
+
+
+def _munged(root: Path) -> list[str]:
+    files = [f"--{what}-file={root}/munge.{what}" for what in ("key", "pid", "log", "seed")]
+    return ["munged", "--foreground", "--force", f"--socket={root}/munge.socket", *files]
+
+
+def _start(daemons: ExitStack, environment: dict[str, str], program: str, *arguments: str) -> None:
+    path = _find(program)
+    assert path is not None, f"{program} isn't installed"
+    process = subprocess.Popen(
+        [path, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    daemons.callback(process.wait)
+    daemons.callback(process.terminate)
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _said(environment: dict[str, str], *command: str) -> str:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _until(reached: Callable[[], bool], root: Path) -> None:
+    end = time.monotonic() + _STARTS_WITHIN_S
+    while not reached():
+        if time.monotonic() > end:
+            logs = [f"{log.name}:\n{log.read_text(errors='replace')[-2_000:]}" for log in sorted(root.glob("*.log"))]
+            raise RuntimeError("Slurm isn't ready:\n" + "\n".join(logs))
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    with small_slurm() as surroundings:
+        sys.exit(subprocess.run(sys.argv[1:], env=surroundings, check=False).returncode)
