@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-hybrid test lint bench clean
+.PHONY: help setup demo demo-hybrid test test-slurm test-ray lint bench clean
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -41,6 +41,15 @@ demo-hybrid: $(RUN_STAMP) ## The same on an attention-Mamba hybrid
 
 test: $(DEV_STAMP) ## All tests, under 20 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests
+
+test-slurm: $(DEV_STAMP) ## Preparation on a real Slurm of this machine's loopback; installs it (Debian, root)
+	@command -v slurmctld slurmd munged > /dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
+	$(BIN)/python -m pytest tests/data_prep/executor/test_slurm.py
+
+test-ray: $(DEV_STAMP) ## Preparation on a real Ray of this machine; installs it into .venv
+	$(BIN)/pip install --quiet -e '.[ray]'
+	$(BIN)/python -m pytest tests/data_prep/executor/test_ray.py
 
 lint: $(DEV_STAMP) ## Format, style, types, and which room may import which
 	$(BIN)/ruff format --check .

@@ -35,7 +35,7 @@ def main() -> None:
     with process_groups(Layout(), seed=1):
         trainee = Trainee(recipe.model, VOCABULARY, Layout(), recipe.midtrain.optimizer)
         trainee.initialise(1)
-        batch = SourceBatch(inputs, labels, torch.zeros(SEQUENCES, dtype=torch.long))
+        batch = SourceBatch.whole(inputs, labels, torch.zeros(SEQUENCES, dtype=torch.long))
         loss = NextTokenLoss(1)
 
         def our_steps() -> None:

@@ -13,7 +13,7 @@ GO_ON = "read the log, mend the cause and run the same command again: it goes on
 SLURM_LOGS = "slurm_logs"
 
 _RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?$", re.DOTALL)
-_SLURM_SAYS = re.compile(r"\b(?:slurm\w+|srun): (?:error|fatal): .*")
+_SLURM_SAYS = re.compile(r"\b(?:slurm[\w-]+|srun): (?:error|fatal): .*")
 
 
 def task_failure(folder: Path, left: Sequence[int], tasks: int) -> errors.UserError:
@@ -27,9 +27,11 @@ def task_failure(folder: Path, left: Sequence[int], tasks: int) -> errors.UserEr
         message, _, remedy = text.partition(". Remedy: ")
         return kind(f"{count}: {message}", place=str(log), remedy=remedy or GO_ON)
     for log in _slurm_logs(folder):
-        said = _SLURM_SAYS.search(log.read_text(errors="replace"))
-        if said is not None:
-            return errors.DataError(f"{count}: {said.group()}", place=str(log), remedy=GO_ON)
+        said: list[str] = _SLURM_SAYS.findall(log.read_text(errors="replace"))
+        if said:
+            # srun only counts; what ended the task is said by the daemon, be it later
+            reason = next((line for line in said if not line.startswith("srun")), said[0])
+            return errors.DataError(f"{count}: {reason}", place=str(log), remedy=GO_ON)
     return errors.DataError(f"{count} and left no reason (first: {left[0]})", place=str(folder), remedy=GO_ON)
 
 

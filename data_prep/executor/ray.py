@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +15,9 @@ from loguru import logger
 
 from data_prep.errors import UsageError
 from data_prep.executor.failure import task_failure
-from data_prep.executor.options import Value, read_options
+from data_prep.executor.options import read_options
 
-OPTIONS: Mapping[str, Value] = {
-    "address": "",
-    "cpus_per_task": 1,
-    "mem_per_cpu_gb": 2.0,
-    "tasks_per_job": 1,
-    "time": 0,
-}
-"""With their defaults. `address` of the cluster: by default RAY_ADDRESS, one that was started here, or one of its own;
-`time` in seconds after which a task is stopped."""
+_ANSWERS_WITHIN_S = 10.0
 
 
 def run_on_ray(
@@ -34,13 +27,9 @@ def run_on_ray(
 
     Raises:
         DataError: a task failed.
-        UsageError: Ray isn't installed or doesn't answer, or an option is unknown.
+        UsageError: Ray isn't installed or doesn't answer.
     """
-    options, unknown = read_options(given, OPTIONS, "ray")
-    if unknown:
-        raise UsageError(
-            f"Ray has no option {next(iter(unknown))}", place="--executor ray", remedy=f"use {', '.join(OPTIONS)}"
-        )
+    options, _ = read_options("ray", given)
     _connect(str(options.pop("address")))
     logger.disable("datatrove")  # here; the tasks' logs are complete
     executor = _Tasks(
@@ -84,9 +73,12 @@ def _connect(address: str) -> None:
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to Ray's makers unasked
+    host, colon, port = address.rpartition(":")
     try:
-        ray.init(address=address or None, log_to_driver=False, logging_level="warning")
-    except (ConnectionError, ValueError) as problem:
+        if colon and port.isdecimal() and "/" not in host:
+            socket.create_connection((host, int(port)), _ANSWERS_WITHIN_S).close()  # Ray itself tries for minutes
+        ray.init(address=address or None, log_to_driver=False, logging_level="error")
+    except (OSError, ValueError) as problem:
         raise UsageError(
             f"Ray doesn't answer ({problem})", place="--executor ray", remedy="see `ray status`, or correct the address"
         ) from None

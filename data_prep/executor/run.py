@@ -6,15 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
-from data_prep.errors import UsageError
-
-Kind = Literal["local", "slurm", "ray"]
+from data_prep.executor.options import Kind, read_options
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,10 @@ class Executor:
     """Which executor, and how much of it.
 
     `workers` are the tasks that run at a time: by default as many as this machine has cores, and as many as the
-    cluster lets. `options` are read by `data_prep.executor.slurm` and `data_prep.executor.ray`.
+    cluster lets. `options` are those of `data_prep.executor.options`.
+
+    Raises:
+        UsageError: an option is unknown, or its value isn't of its type.
     """
 
     kind: Kind = "local"
@@ -30,12 +30,7 @@ class Executor:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind == "local" and self.options:
-            raise UsageError(
-                "the local executor has no options",
-                place=f"--option {next(iter(self.options))}",
-                remedy="add --executor slurm or ray, or leave the option out",
-            )
+        read_options(self.kind, self.options)  # refused before any work is done
 
     def run(self, name: str, pipeline: Sequence[PipelineStep], tasks: int, folder: Path) -> None:
         """Runs `pipeline` as `tasks` tasks and waits; tasks that `folder` marks as done are left out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,25 +20,11 @@ from datatrove.pipeline.base import PipelineStep
 
 from data_prep.errors import DataError, UsageError
 from data_prep.executor.failure import SLURM_LOGS, says_why, task_failure, task_log
-from data_prep.executor.options import Value, read_options
+from data_prep.executor.options import read_options
 
-OPTIONS: Mapping[str, Value] = {
-    "partition": "",
-    "time": "",
-    "qos": "",
-    "cpus_per_task": 1,
-    "mem_per_cpu_gb": 2,
-    "tasks_per_job": 1,
-    "max_array_size": 1001,
-    "requeue": True,
-    "env_command": "",
-}
-"""With their defaults; an empty one is left to the cluster. All others are sbatch's own, such as account=NAME.
-`env_command` prepares the shell of a task; by default it finds this Python's programs. Tasks beyond `max_array_size`, the
-cluster's MaxArraySize, go into further arrays."""
-
-_OURS = ("array", "dependency", "error", "export", "job-name", "output", "wait", "wrap")
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.5, 15.0
+_USUAL_ARRAY_SIZE = 1001
+"""Slurm's default."""
 _SILENCE_S = 600.0
 """How long squeue may fail: a controller is restarted now and then."""
 _GRACE_S = 30.0
@@ -122,12 +109,8 @@ def _arrays(
     folder: Path,
     given: Mapping[str, str],
 ) -> _Arrays:
-    options, others = read_options(given, OPTIONS, "slurm")
-    for key in others:
-        if key.replace("_", "-") in _OURS:
-            raise UsageError(
-                f"sbatch's {key} is set by the preparation itself", place="--executor slurm", remedy="leave it out"
-            )
+    options, others = read_options("slurm", given)
+    options["max_array_size"] = options["max_array_size"] or _max_array_size()
     programs = shlex.quote(str(Path(sys.executable).parent))
     options["env_command"] = options["env_command"] or f"export PATH={programs}:$PATH"
     return _Arrays(
@@ -137,7 +120,7 @@ def _arrays(
         job_name=job_name,
         logging_dir=str(folder),
         mail_type="NONE",
-        sbatch_args={key.replace("_", "-"): value for key, value in others.items()},
+        sbatch_args=others,
         # srun gives a step one core, and its memory, unless it is told
         srun_args={"cpus-per-task": options["cpus_per_task"]},
         **options,
@@ -147,6 +130,12 @@ def _arrays(
 def _job_name(name: str, folder: Path) -> str:
     """The same for every call on this folder, and for no other folder."""
     return f"prism-data-{name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+
+
+def _max_array_size() -> int:
+    config = _call("scontrol", "show", "config").stdout
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", config, re.MULTILINE)
+    return int(found[1]) if found else _USUAL_ARRAY_SIZE
 
 
 def _submit(arrays: _Arrays, folder: Path) -> None:

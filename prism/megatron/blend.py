@@ -39,6 +39,11 @@ class SourceBatch:
     labels_a_batch: float
     ends: Sequence[int] | None
 
+    @classmethod
+    def whole(cls, tokens: Tensor, labels: Tensor, sources: Tensor) -> SourceBatch:
+        """A global batch of one micro batch in which every label counts and all of a sequence sees what is before."""
+        return cls(tokens, labels, sources, None, float(labels.numel()), None)
+
 
 class BlendedBatches:
     """Global batches in the order that blend and seed fix; the position is the whole state."""

@@ -134,7 +134,7 @@ class Recipe(Section):
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it; sections merge key by key, except mixes and blends, which are taken whole."""
+    """`base` with `changes` laid over it, key by key; mixes, blends and changes of blend are taken whole."""
     result = dict(base)
     for key, value in changes.items():
         if key == "blends" and isinstance(value, dict) and isinstance(result.get(key), dict):
@@ -146,4 +146,4 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-_TAKEN_WHOLE = frozenset({"mix"})
+_TAKEN_WHOLE = frozenset({"mix", "blend_changes"})

@@ -90,13 +90,14 @@ def test_queries_that_start_anywhere_see_their_own_document_only(ends: list[int]
 @pytest.mark.parametrize("window", [None, 20])
 def test_gradients_of_documents_cut_by_a_chunk_equal_the_matrix_s(window: int | None) -> None:
     """Two chunks of the same sequence, as two ranks have them: the keys' gradients add up."""
-    ends, parts = [30, 31, 120, 200], tuple(part.requires_grad_() for part in inputs(200))
-    query, key, value = parts
+    ends = [30, 31, 120, 200]
+    query, key, value = (part.requires_grad_() for part in inputs(200))
     chunks = [
         attention_from(query[:, :, first : first + 100], key, value, first, window=window, documents=ends)
         for first in (0, 100)
     ]
-    ours = torch.autograd.grad(torch.cat(chunks, 2).square().sum(), parts)
-    theirs = torch.autograd.grad(by_matrix(*parts, visible(200, ends, window)).square().sum(), parts)
+    whole = by_matrix(query, key, value, visible(200, ends, window))
+    ours = torch.autograd.grad(torch.cat(chunks, 2).square().sum(), (query, key, value))
+    theirs = torch.autograd.grad(whole.square().sum(), (query, key, value))
     for mine, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, expected)

@@ -28,7 +28,8 @@ def train(root: Path, name: str, layout: Layout) -> list[tuple[float, float]]:
     found = []
     for _ in range(STEPS):
         tokens = torch.randint(0, VOCABULARY, (2, 49), generator=generator)
-        batch = SourceBatch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), torch.zeros(2, dtype=torch.long))
+        inputs, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
+        batch = SourceBatch.whole(inputs, labels, torch.zeros(2, dtype=torch.long))
         result = trainee.step([batch], NextTokenLoss(1), 1e-3, REPORT)
         loss = float(result.sums["loss_sum"].sum() / result.sums["tokens"].sum())
         found.append((loss, result.grad_norm))

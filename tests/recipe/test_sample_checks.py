@@ -72,7 +72,10 @@ def test_keys_of_packing_need_packing(key: str) -> None:
 
 
 def test_an_extend_stage_packs_unless_told_otherwise() -> None:
-    stage, section = "pipeline.longer={stage: extend, from: mid}", "long_context.extend={sequence_length: 128, steps: 5}"
+    stage, section = (
+        "pipeline.longer={stage: extend, from: mid}",
+        "long_context.extend={sequence_length: 128, steps: 5}",
+    )
     recipe = load_recipe("miniature", [stage, section])
     assert recipe.training_config("longer").packing == "best_fit"
     assert recipe.training_config("mid").packing == "concatenate"

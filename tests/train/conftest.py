@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,20 @@ class SmallRun:
         )
         assert done.returncode == 0, done.stderr[-4_000:]
         return self.metrics(stage)
+
+    def train_until_killed(self, stage: str, steps: int) -> None:
+        """Starts `stage` and kills it once it has logged `steps` steps."""
+        log = self.directory / "stages" / stage / "metrics.jsonl"
+        process = subprocess.Popen(
+            self.command(stage), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while not log.exists() or log.read_text().count("\n") < steps:
+            assert process.poll() is None, "the stage ended before it could be killed"
+            assert time.monotonic() < deadline, "the stage never got that far"
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
 
     def metrics(self, stage: str) -> list[dict[str, Any]]:
         """The stage's metrics, without what depends on the clock."""

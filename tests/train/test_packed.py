@@ -56,7 +56,7 @@ def two_processes(begun: SmallRun, tmp_path_factory: pytest.TempPathFactory) -> 
     """Losses of the packed stage under each layout of two ranks."""
     root = tmp_path_factory.mktemp("layouts")
     copies = {layout: begun.copy(root / layout) for layout in TWO_RANKS}
-    run("tests.train.layouts_worker", begun.recipe, "mid", root, *begun.overrides, ranks=2)
+    run("tests.train.layouts_worker", begun.recipe, "mid", root, *begun.overrides)
     return {layout: [row["loss"] for row in copy.metrics("mid")] for layout, copy in copies.items()}
 
 

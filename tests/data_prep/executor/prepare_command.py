@@ -1,4 +1,4 @@
-"""`prism` with units of the few megabytes that a test has: python tests/data_prep/executor/prepare_command.py ARGUMENTS."""
+"""`prism`, with several units to the few megabytes of a test: python prepare_command.py ARGUMENTS ..."""
 
 from __future__ import annotations
 

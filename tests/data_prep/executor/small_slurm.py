@@ -32,7 +32,7 @@ SlurmctldPort={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={root}/munge.socket
+AuthInfo=socket={root}/munge.socket,cred_expire=5
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation={root}/state
 SlurmdSpoolDir={root}/spool/%n
@@ -50,7 +50,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,batch_sched_delay=0
 SlurmdParameters=config_overrides
 MaxArraySize={max_array_size}
-MinJobAge=10
+MinJobAge=300
 KillWait=2
 ReturnToService=2
 PropagateResourceLimits=NONE
