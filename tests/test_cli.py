@@ -26,7 +26,7 @@ BROKEN = {
     "wrong type": ("midtrain:\n  steps: many", "broken.yaml:3: midtrain.steps: 'many' isn't a valid integer"),
     "weights that don't sum": (
         "data:\n  blends:\n    base: {general: 60}",
-        "broken.yaml:4: data.blends.base: weights sum to 110 percent, not 100. Remedy: make them sum to 100",
+        "broken.yaml:4: data.blends.base: weights sum to 60 percent, not 100. Remedy: make them sum to 100",
     ),
     "missing file": (
         "data:\n  sources:\n    song:\n      path: no_such_file.jsonl",
