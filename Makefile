@@ -45,11 +45,11 @@ test: $(DEV_STAMP) ## All tests, under 20 minutes on two cores
 test-slurm: $(DEV_STAMP) ## Preparation on a real Slurm of this machine's loopback; installs it (Debian, root)
 	@command -v slurmctld slurmd munged > /dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
-	$(BIN)/python -m pytest tests/data_prep/executor/test_slurm.py
+	PRISM_TEST_SLURM=1 $(BIN)/python -m pytest tests/data_prep/executor/test_slurm.py
 
 test-ray: $(DEV_STAMP) ## Preparation on a real Ray of this machine; installs it into .venv
 	$(BIN)/pip install --quiet -e '.[ray]'
-	$(BIN)/python -m pytest tests/data_prep/executor/test_ray.py
+	PRISM_TEST_RAY=1 $(BIN)/python -m pytest tests/data_prep/executor/test_ray.py
 
 lint: $(DEV_STAMP) ## Format, style, types, and which room may import which
 	$(BIN)/ruff format --check .

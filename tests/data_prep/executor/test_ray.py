@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.data_prep.executor.workplace import Workplace, make_workplace, spoil
 
 pytestmark = [
+    pytest.mark.skipif("PRISM_TEST_RAY" not in os.environ, reason="starts daemons: part of `make test-ray`"),
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray isn't installed"),
     pytest.mark.xdist_group("ray"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ from tests.data_prep.executor.small_slurm import missing, small_slurm
 from tests.data_prep.executor.workplace import Workplace, make_workplace, spoil
 
 pytestmark = [
+    pytest.mark.skipif("PRISM_TEST_SLURM" not in os.environ, reason="starts daemons: part of `make test-slurm`"),
     pytest.mark.skipif(bool(missing()), reason=f"Slurm isn't installed: no {', '.join(missing())}"),
     pytest.mark.xdist_group("slurm"),
 ]
