@@ -29,7 +29,9 @@ def prepare_sources(
     config: DataConfig, directory: Path, names: Iterable[str], executor: Executor, log: Log
 ) -> dict[str, SourceCard]:
     """Tokenises the named sources into `directory/sources`; returns their cards."""
-    plans = {name: plan_source(name, source, directory) for name, source in config.sources.items()}
+    names = list(names)
+    trained_on = [] if config.tokenizer.kind == "file" else config.tokenizer.train_on or config.sources
+    plans = {name: plan_source(name, config.sources[name], directory) for name in dict.fromkeys([*names, *trained_on])}
     made_by = {name: _made_by(plan, directory) for name, plan in plans.items()}
     texts = {name: (astuple(made_by[name]), partial(training_texts, plan)) for name, plan in plans.items()}
     vocabulary = prepare_tokenizer(config.tokenizer, directory, texts, log)

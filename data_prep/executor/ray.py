@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,8 @@ def run_on_ray(
         logging_dir=str(folder.resolve()),
         **{**options, "time": options["time"] or None},
     )
-    executor.run()
+    with _ended_by_interrupt():
+        executor.run()
     if left := executor.get_incomplete_ranks():
         raise task_failure(folder, left, tasks)
 
@@ -61,6 +65,22 @@ class _Tasks(RayPipelineExecutor):  # type: ignore[misc]
                 return super()._run_for_rank(rank, local_rank, node_rank)
             finally:
                 tempfile.tempdir = before
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """While it lasts, Ctrl-C ends this process at once, and Ray ends the tasks of a process that is gone.
+
+    datatrove would clean up, and wait for ever for tasks that have no place yet.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _connect(address: str) -> None:

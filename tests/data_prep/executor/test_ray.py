@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,24 @@ def test_a_row_that_cannot_be_read_is_named_with_its_task_log(place: Workplace) 
     error = said.splitlines()[-1]
     assert "raw/web.jsonl:" in error
     assert "/logs/task_00004.log: 1 of 5 tasks failed" in error
+
+
+def test_an_interrupted_command_ends_and_the_next_goes_on(place: Workplace) -> None:
+    one_stage = (*RAY, "--set", "data.sources.web.dedup=none", "--set", "data.sources.web.sample=null")
+    command = place.start("interrupted", *one_stage)
+    logs = place.data("interrupted") / "sources/.work/web/tokenise"
+    end = time.monotonic() + 120
+    while not logs.exists():  # more tasks than cores: some have no place yet
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1)
+    command.send_signal(signal.SIGINT)
+    command.communicate(timeout=30)
+    assert command.returncode != 0
+    code, said = place.prepare("interrupted", *one_stage)
+    assert code == 0, said
+    assert place.prepare("whole", "--workers", "1", *one_stage[len(RAY) :])[0] == 0
+    assert place.made("interrupted") == place.made("whole")
 
 
 @pytest.mark.parametrize(
