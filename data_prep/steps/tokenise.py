@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from datatrove.data import DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
@@ -75,20 +74,14 @@ class Tokenise(PipelineStep):  # type: ignore[misc]
         self._min_tokens = min_tokens
         self._alone = alone
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "vocabulary"}
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self._tokenizer, self._end_of_document)
-
     def run(self, data: DocumentsPipeline, rank: int = 0, world_size: int = 1) -> DocumentsPipeline:
         os.environ["TOKENIZERS_PARALLELISM"] = "true" if self._alone else "false"
-        end = [self.vocabulary.end_of_document_id] if self._append_end else []
+        vocabulary = _opened(self._tokenizer, self._end_of_document, self._tokenizer.stat().st_mtime_ns)
+        end = [vocabulary.end_of_document_id] if self._append_end else []
         text_bytes = short = 0
-        with IndexWriter(shard_prefix(self._folder, rank), self.vocabulary.vocab_size) as writer:
+        with IndexWriter(shard_prefix(self._folder, rank), vocabulary.vocab_size) as writer:
             for texts in _batches(data):
-                for text, tokens in zip(texts, self.vocabulary.encode_batch(texts), strict=True):
+                for text, tokens in zip(texts, vocabulary.encode_batch(texts), strict=True):
                     if len(tokens) < self._min_tokens:
                         short += 1
                         self.stat_update("dropped", f"dropped: fewer than {self._min_tokens} tokens")
@@ -105,6 +98,12 @@ class Tokenise(PipelineStep):  # type: ignore[misc]
         )
         write_json(result_path(self._folder, rank), asdict(result))
         yield from ()
+
+
+@lru_cache(maxsize=1)
+def _opened(tokenizer: Path, end_of_document: str, _changed: int) -> Vocabulary:
+    """The vocabulary of this process: a worker keeps the words that it knows from unit to unit."""
+    return Vocabulary(tokenizer, end_of_document)
 
 
 def shard_prefix(folder: Path, unit: int) -> Path:
