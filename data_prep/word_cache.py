@@ -26,7 +26,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """The pattern of the library's ByteLevel pre-tokenizer (GPT-2's)."""
 
-_MOST_WORDS = 1_000_000
+_MOST_WORDS = 500_000
 _LONGEST_WORD = 64
 """Longer words are seldom seen twice."""
 
