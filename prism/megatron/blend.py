@@ -59,9 +59,12 @@ class BlendedBatches:
         start, replicas = step * self._global, data_parallel_size()
         firsts = range(start + data_parallel_rank() * self._micro, start + self._global, self._micro * replicas)
         batches = [[self._samples[first + row] for row in range(self._micro)] for first in firsts]
-        counts = [sample.item.labels_that_count for batch in batches for sample in batch]
-        total = sum_over_data_parallel(torch.tensor(float(sum(counts)), dtype=torch.float64, device=backend().device))
-        labels = max(1.0, float(total))  # documents of one token have no label: such a batch has a loss of 0, not NaN
+        counted = float(sum(sample.item.labels_that_count for batch in batches for sample in batch))
+        if batches[0][0].item.mask is None:
+            total = counted * replicas  # every label of every rank counts: nothing to ask for
+        else:
+            total = float(sum_over_data_parallel(torch.tensor(counted, dtype=torch.float64, device=backend().device)))
+        labels = max(1.0, total)  # documents of one token have no label: such a batch has a loss of 0, not NaN
         return [_collate(batch, labels * self._micro / self._global) for batch in batches]
 
 
