@@ -17,7 +17,7 @@ from prism.megatron.config import transformer_config
 from prism.megatron.initialise import initialise
 from prism.megatron.optimizer import build_optimizer, uses_distributed_optimizer
 from prism.megatron.parallel import Layout
-from prism.megatron.step import Batch, Loss, StepResult, train_step
+from prism.megatron.step import Batch, Loss, StepResult, forward_backward, train_step
 
 if TYPE_CHECKING:
     from prism.recipe import ModelConfig
@@ -91,6 +91,12 @@ class Trainee:
             weight_decay=self._settings.weight_decay,
             report=report,
         )
+
+    def evaluate(self, batches: Sequence[Batch], loss: Loss[Batch], report: Sequence[str]) -> Mapping[str, Tensor]:
+        """What `loss` reports, summed over this rank's micro batches; no gradients, nothing changes."""
+        self.chunk.eval()
+        with torch.no_grad():
+            return forward_backward(self.chunk, batches, loss, report=report, forward_only=True)
 
     def parameters_per_token(self) -> int:
         """Parameters on this rank, for throughput figures."""

@@ -3,23 +3,26 @@
 from data_prep.schema import DataConfig
 from prism.recipe.load import RecipeErrors, load_recipe
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
+from prism.recipe.schema.checkpoint import CheckpointConfig
+from prism.recipe.schema.cluster import ClusterConfig, KernelsConfig
 from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig, RopeScalingConfig
+from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
+from prism.recipe.schema.retention import RetentionConfig
 from prism.recipe.schema.rl import PromptSetConfig, RlConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
     ClaimConfig,
-    ClusterConfig,
     EvaluateConfig,
-    KernelsConfig,
     MergeConfig,
     StageNode,
 )
-from prism.recipe.schema.training import MidtrainConfig, OptimizerConfig, ScheduleConfig
+from prism.recipe.schema.training import MidtrainConfig
 
 __all__ = [
     "CHECKPOINT_KINDS",
     "TRAINING_KINDS",
     "AnalyzeConfig",
+    "CheckpointConfig",
     "ClaimConfig",
     "ClusterConfig",
     "DataConfig",
@@ -34,6 +37,7 @@ __all__ = [
     "PromptSetConfig",
     "Recipe",
     "RecipeErrors",
+    "RetentionConfig",
     "RlConfig",
     "RopeScalingConfig",
     "ScheduleConfig",

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from prism.recipe.findings import Finding, invalid
 from prism.recipe.recipe import TRAINING_KINDS, Recipe
-from prism.recipe.schema.stages import ClusterConfig
+from prism.recipe.schema.cluster import ClusterConfig
 
 
 def cluster_findings(recipe: Recipe) -> Iterator[Finding]:

@@ -10,15 +10,14 @@ from pydantic import Field
 from data_prep.schema import DataConfig
 from prism.errors import RecipeError
 from prism.recipe.schema.base import Section
+from prism.recipe.schema.cluster import ClusterConfig, KernelsConfig
 from prism.recipe.schema.model import ModelConfig
 from prism.recipe.schema.rl import RlConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
     ClaimConfig,
-    ClusterConfig,
     EvaluateConfig,
     ImportConfig,
-    KernelsConfig,
     LongContextConfig,
     MergeConfig,
     RunConfig,

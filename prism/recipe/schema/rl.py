@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from prism.recipe.schema.base import Section
-from prism.recipe.schema.training import CheckpointConfig, OptimizerConfig, ScheduleConfig
+from prism.recipe.schema.checkpoint import CheckpointConfig
+from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
 
 
 class PromptSetConfig(Section):

@@ -1,4 +1,4 @@
-"""Sections of the other stages: `long_context`, `evaluate`, `analyze`, `cluster`, `run`, and the stage graph."""
+"""Sections of the other stages: `long_context`, `evaluate`, `analyze`, `run`, and the stage graph."""
 
 from __future__ import annotations
 
@@ -66,23 +66,6 @@ class AnalyzeConfig(Section):
         description="Relative changes below which a weight counts as unchanged (Table 22).",
     )
     cka: CkaConfig = Field(default_factory=CkaConfig, description="Representation similarity.")
-
-
-class ClusterConfig(Section):
-    """How a stage is spread over devices. Data parallel takes what the others leave."""
-
-    processes: int = Field(1, gt=0, description="Processes of a stage, one a device.")
-    tensor_parallel: int = Field(1, gt=0, description="Devices that share a layer.")
-    pipeline_parallel: int = Field(1, gt=0, description="Devices that share the layers.")
-    context_parallel: int = Field(1, gt=0, description="Devices that share a sequence.")
-    sequence_parallel: bool = Field(False, description="Split activations of norms over tensor-parallel devices.")
-
-
-class KernelsConfig(Section):
-    """Fused kernels: auto takes them on CUDA where they import; naming one makes its absence an error."""
-
-    scan: Literal["auto", "torch", "mamba_ssm"] = Field("auto", description="Mamba-2's state-space scan.")
-    conv: Literal["auto", "torch", "causal_conv1d"] = Field("auto", description="Mamba-2's causal convolution.")
 
 
 class RunConfig(Section):

@@ -1,4 +1,4 @@
-"""`midtrain`, and what it shares with other stages: optimizer, schedule, checkpoints."""
+"""`midtrain` and `long_context.extend`: training over a blend."""
 
 from __future__ import annotations
 
@@ -8,32 +8,10 @@ from pydantic import Field
 
 from data_prep.schema import Packing, RunSamples
 from prism.recipe.schema.base import Section
-
-
-class OptimizerConfig(Section):
-    """AdamW. Norms, biases and Mamba's A, dt and D are never decayed."""
-
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate (Table 16).")
-    weight_decay: float = Field(0.1, ge=0, description="Decoupled weight decay (Table 16).")
-    beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment (Table 16).")
-    beta2: float = Field(0.95, ge=0, lt=1, description="Decay of the second moment (Table 16).")
-    epsilon: float = Field(1e-10, gt=0, description="Added to the root of the second moment (Table 16).")
-    clip_grad: float = Field(1.0, gt=0, description="Largest grad norm; gradients beyond it are scaled down.")
-
-
-class ScheduleConfig(Section):
-    """Learning rate over the steps of a stage."""
-
-    kind: Literal["cosine", "linear", "exponential", "constant"] = Field("cosine", description="Shape of the decay.")
-    warmup_steps: int = Field(500, ge=0, description="Steps of linear warm-up (Table 16).")
-    final_fraction: float = Field(0.1, ge=0, le=1, description="Last learning rate as a share of the peak (Table 16).")
-
-
-class CheckpointConfig(Section):
-    """When a stage saves itself. The last step is always saved."""
-
-    every_steps: int = Field(500, gt=0, description="Steps from one checkpoint to the next.")
-    keep_last: int = Field(2, gt=0, description="Checkpoints that are kept; older ones are removed.")
+from prism.recipe.schema.checkpoint import CheckpointConfig
+from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
+from prism.recipe.schema.retention import RetentionConfig
+from prism.recipe.schema.validation import ValidationConfig
 
 
 class MidtrainConfig(Section):
@@ -47,6 +25,12 @@ class MidtrainConfig(Section):
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="AdamW.")
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="Learning rate over the steps.")
     checkpoint: CheckpointConfig = Field(default_factory=CheckpointConfig, description="When to save.")
+    validation: ValidationConfig = Field(
+        default_factory=ValidationConfig, description="Loss on held-out documents of each source."
+    )
+    retention: RetentionConfig | None = Field(
+        None, description="Gate that watches the skill of the model that the stage started from; null means none."
+    )
     blend_changes: dict[int, str] = Field(
         default_factory=dict,
         description="Other blends, by the number of steps after which they begin: each source goes on where it was, "

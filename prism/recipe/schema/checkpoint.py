@@ -1,0 +1,14 @@
+"""`checkpoint`: when a stage saves itself, and what is kept."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from prism.recipe.schema.base import Section
+
+
+class CheckpointConfig(Section):
+    """When a stage saves itself. The last step is always saved."""
+
+    every_steps: int = Field(500, gt=0, description="Steps from one checkpoint to the next.")
+    keep_last: int = Field(2, gt=0, description="Checkpoints that are kept; older ones are removed.")
