@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LAYERS, HIDDEN, HEADS, INNER = 4, 128, 4, 336
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of a dense model; by default the miniature's, 0.8M parameters."""
+
+    layers: int = 4
+    hidden: int = 128
+    heads: int = 4
+    inner: int = 336
 
 
 class Block(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.first, self.second = nn.RMSNorm(HIDDEN), nn.RMSNorm(HIDDEN)
-        self.qkv = nn.Linear(HIDDEN, 3 * HIDDEN, bias=False)
-        self.out = nn.Linear(HIDDEN, HIDDEN, bias=False)
-        self.gate_up = nn.Linear(HIDDEN, 2 * INNER, bias=False)
-        self.down = nn.Linear(INNER, HIDDEN, bias=False)
+        hidden, inner = sizes.hidden, sizes.inner
+        self.heads, self.hidden = sizes.heads, hidden
+        self.first, self.second = nn.RMSNorm(hidden), nn.RMSNorm(hidden)
+        self.qkv = nn.Linear(hidden, 3 * hidden, bias=False)
+        self.out = nn.Linear(hidden, hidden, bias=False)
+        self.gate_up = nn.Linear(hidden, 2 * inner, bias=False)
+        self.down = nn.Linear(inner, hidden, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, start: int) -> Tensor:
         batch, length, _ = x.shape
-        q, k, v = self.qkv(self.first(x)).view(batch, length, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(self.first(x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         if cache is not None:
             keys, values = cache
             keys[:, :, start : start + length], values[:, :, start : start + length] = k, v
             k, v = keys[:, :, : start + length], values[:, :, : start + length]
         seen = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
-        x = x + self.out(seen.transpose(1, 2).reshape(batch, length, HIDDEN))
+        x = x + self.out(seen.transpose(1, 2).reshape(batch, length, self.hidden))
         gate, up = self.gate_up(self.second(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
 
 
 class PlainModel(nn.Module):
-    """LLaMA-like, 0.8M parameters. Tokens (batch, length) -> logits (batch, length, vocabulary)."""
+    """LLaMA-like. Tokens (batch, length) -> logits (batch, length, vocabulary)."""
 
-    def __init__(self, vocabulary: int, context: int = 128) -> None:
+    def __init__(self, vocabulary: int, context: int = 128, sizes: Sizes = Sizes()) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, HIDDEN)
-        self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
-        self.norm = nn.RMSNorm(HIDDEN)
-        self.head = nn.Linear(HIDDEN, vocabulary, bias=False)
-        half = HIDDEN // HEADS // 2
+        self.sizes = sizes
+        self.embedding = nn.Embedding(vocabulary, sizes.hidden)
+        self.blocks = nn.ModuleList(Block(sizes) for _ in range(sizes.layers))
+        self.norm = nn.RMSNorm(sizes.hidden)
+        self.head = nn.Linear(sizes.hidden, vocabulary, bias=False)
+        half = sizes.hidden // sizes.heads // 2
         angles = torch.outer(torch.arange(context).float(), 10_000.0 ** -(torch.arange(half) / half))
         self.register_buffer("cos", angles.cos())
         self.register_buffer("sin", angles.sin())
@@ -57,7 +70,8 @@ class PlainModel(nn.Module):
     def generate(self, prompts: Tensor, new: int) -> Tensor:
         """Samples `new` tokens after prompts of one length, with a key-value cache."""
         batch, width = prompts.shape
-        shape = (batch, HEADS, width + new, HIDDEN // HEADS)
+        heads = self.sizes.heads
+        shape = (batch, heads, width + new, self.sizes.hidden // heads)
         caches = [(torch.zeros(shape), torch.zeros(shape)) for _ in self.blocks]
         tokens, drawn = prompts, []
         for step in range(new):

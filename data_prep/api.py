@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from data_prep import world
@@ -11,6 +11,7 @@ from data_prep.blend.plan import BlendPlan, check_epochs, plan_blend
 from data_prep.card import SourceCard, read_card
 from data_prep.dataset import BlendedDataset, Sample, TrainingRow, open_samples, order_of, orders_folder
 from data_prep.executor import Executor
+from data_prep.files import read_jsonl
 from data_prep.look import (
     Shown,
     SourceStatistics,
@@ -39,6 +40,7 @@ __all__ = [
     "SourceStatistics",
     "TrainingRow",
     "Vocabulary",
+    "held_out_texts",
     "load_tokenizer",
     "lock",
     "lock_path",
@@ -135,6 +137,13 @@ def _files(directory: Path, name: str, packing: Packing | None) -> SourceFiles:
     return SourceFiles(
         packs, report.packs * packing.capacity, report.packs, card.tokenizer_sha256, [written.bin], [written.idx]
     )
+
+
+def held_out_texts(directory: Path, source: str) -> Iterator[str]:
+    """Documents that the source's `holdout` keeps out of training, in the order of the raw data; none without one."""
+    file = directory / "sources" / f"{source}.heldout.jsonl"
+    if file.is_file():
+        yield from (str(row["text"]) for row in read_jsonl(file))
 
 
 def verify(path: Path, *, every_byte: bool = False) -> Lock:

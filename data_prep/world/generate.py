@@ -20,6 +20,9 @@ from data_prep.world.vocabulary import WORDS
 VERSION = 2
 """Changes when the same settings would give other files."""
 
+HELD_OUT_DOCUMENTS = 1_000
+"""Documents of heldout_general.jsonl."""
+
 _MOST_DRAWS_A_PROMPT = 50
 _MOST_DRAWS_A_DOCUMENT = 5_000
 
@@ -38,7 +41,7 @@ def generate(config: WorldConfig, directory: Path) -> None:
     stamp = {"version": VERSION, "fingerprint": fingerprint(config.model_dump()), "settings": config.model_dump()}
     world = _World(config)
     made = [f"{name}.jsonl" for name in (*config.tokens, "facts", *(f"heldout_{d}" for d in world.domains))]
-    made += ["world.json", *(f"prompts_{domain}.jsonl" for domain in world.domains)]
+    made += ["world.json", "heldout_general.jsonl", *(f"prompts_{domain}.jsonl" for domain in world.domains)]
     if all((directory / name).is_file() for name in made) and read_json(directory / "world.json") == stamp:
         return
     for source, words in config.tokens.items():
@@ -56,6 +59,9 @@ def generate(config: WorldConfig, directory: Path) -> None:
         write_jsonl(directory / f"prompts_{domain}.jsonl", world.prompts(domain, count, held_out=False))
     stream = world.stream("facts")
     write_jsonl(directory / "facts.jsonl", (world.facts.question(n, stream) for n in range(config.facts)))
+    stream = world.stream("general/held out")
+    documents = ({"text": world.facts.document(stream)} for _ in range(HELD_OUT_DOCUMENTS))
+    write_jsonl(directory / "heldout_general.jsonl", documents)
     write_json(directory / "world.json", stamp)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prism.commands.merge import merge_command
 from prism.commands.options import Overrides, RecipeName
 
 Stages = Annotated[
@@ -22,10 +23,10 @@ def register(app: typer.Typer) -> None:
     for name, kinds, sentence in (
         ("midtrain", ("pretrain", "midtrain"), "Train the pre-training and mid-training stages"),
         ("extend", ("extend",), "Train the long-context stages"),
-        ("merge", ("merge",), "Merge checkpoints with their base"),
         ("rl", ("difficulty", "rl"), "Run the difficulty filter and the RL stages"),
     ):
         app.command(name, help=_help(sentence, name))(_of_kinds(kinds))
+    app.command("merge")(merge_command(_of_kinds(("merge",))))
     app.command("eval", help=_help("Evaluate every stage's checkpoint", "eval"))(_of_nodes("evaluate:"))
     app.command("analyze", help=_help("Compare weights and representations between stages", "analyze"))(
         _of_nodes("analyze:")

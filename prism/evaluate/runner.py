@@ -13,7 +13,9 @@ from prism.errors import BadInput
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
 from prism.evaluate.generation import questions, run_generation, task_key
-from prism.evaluate.task import BitsTask, ChoiceTask, GenerateTask, data_path, load_task
+from prism.evaluate.ruler.make import needs_material, read_material, read_rows
+from prism.evaluate.ruler.run import run_ruler
+from prism.evaluate.task import AnyTask, ChoiceTask, GenerateTask, RulerTask, data_path, load_tasks
 from prism.generate.load import load_language_model
 from prism.megatron import checkpoint
 from prism.megatron.layout import layout_of
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("prism.evaluate")
 SCHEMA_VERSION = 1
 
-AnyTask = GenerateTask | ChoiceTask | BitsTask
-
 
 def run_evaluation(recipe: Recipe, stage: str) -> None:
     """Writes stages/<stage>/evaluate/<task>.json and, for generation, <task>.samples.jsonl.
@@ -39,13 +39,16 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
         BadInput: a task's data or the stage's checkpoint is missing.
         RecipeError: the recipe names an unknown task.
     """
-    tasks = [_limited(load_task(name), recipe.evaluate.limit) for name in recipe.evaluate.tasks]
+    tasks = [_limited(task, recipe.evaluate.limit) for task in load_tasks(recipe.evaluate.tasks)]
     folder = recipe.stage_directory(stage) / "evaluate"
     source = checkpoint.require_latest(recipe.stage_directory(stage) / "checkpoints")
     with process_groups(layout_of(recipe.cluster), recipe.run.seed):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         model: LanguageModel | None = None
         for task in tasks:
+            if (reason := _cannot_run(task, recipe)) is not None:
+                log.warning("%s: %s skipped: %s", stage, task.name, reason)
+                continue
             rows = _rows(task, recipe)
             key = fingerprint([source.identity, task.model_dump(), fingerprint(rows)])
             if _is_done(folder / f"{task.name}.json", key):
@@ -54,7 +57,7 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
             if model is None:
                 model = load_language_model(recipe, source, contract.vocab_size)
             began = time.perf_counter()
-            metrics, skipped = _run(task, rows, model, contract, folder, source.identity)
+            metrics, skipped = _run(task, rows, model, contract, folder, source.identity, key)
             result = {
                 "schema_version": SCHEMA_VERSION,
                 "task": task.name,
@@ -65,7 +68,7 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
                 "settings": task.model_dump(exclude={"name", "version", "kind", "domain", "description"}),
                 "checkpoint_hash": source.identity,
                 "key": key,
-                "prompts": len(rows),
+                "prompts": (task.limit or task.prompts) if isinstance(task, RulerTask) else len(rows),
                 "skipped_too_long": skipped,
                 "metrics": metrics,
                 "seconds": round(time.perf_counter() - began, 2),
@@ -82,9 +85,12 @@ def _run(
     contract: PromptContract,
     folder: Path,
     identity: str,
+    key: str,
 ) -> tuple[dict[str, Any], int]:
+    samples = folder / f"{task.name}.samples.jsonl"
+    if isinstance(task, RulerTask):
+        return run_ruler(task, read_material(task, rows, task.path), model, contract, samples, key)
     if isinstance(task, GenerateTask):
-        samples = folder / f"{task.name}.samples.jsonl"
         return run_generation(task, questions(task, rows), model, contract, samples, task_key(identity, task))
     if isinstance(task, ChoiceTask):
         return run_choice(task, rows, model, contract)
@@ -97,14 +103,31 @@ def _limited(task: AnyTask, limit: int | None) -> AnyTask:
     return task.model_copy(update={"limit": limit})
 
 
+def _cannot_run(task: AnyTask, recipe: Recipe) -> str | None:
+    """Why a RULER task is left out: it is one of a suite, of which parts need data that few have."""
+    if isinstance(task, RulerTask) and needs_material(task) and not _data(task, recipe).is_file():
+        return f"its data is missing ({_data(task, recipe)}); set evaluate.data.{task.base_name} or PRISM_DATA"
+    return None
+
+
+def _data(task: AnyTask, recipe: Recipe) -> Path:
+    """The task's data: what the recipe says of it by name (with or without its length), else what the task says."""
+    given = recipe.evaluate.data
+    return data_path(given.get(task.name, given.get(task.name.partition("@")[0], task.path)), recipe.data_directory)
+
+
 def _rows(task: AnyTask, recipe: Recipe) -> list[Mapping[str, Any]]:
-    path = data_path(recipe.evaluate.data.get(task.name, task.path), recipe.data_directory)
+    if isinstance(task, RulerTask) and not needs_material(task):
+        return []
+    path = _data(task, recipe)
     if not path.is_file():
         raise BadInput(
             f"the data of task {task.name} is missing",
             place=str(path),
             remedy=f"set evaluate.data.{task.name} or the environment variable PRISM_DATA, or leave the task out",
         )
+    if isinstance(task, RulerTask):
+        return read_rows(path)
     rows: list[Mapping[str, Any]] = list(read_jsonl(path))
     return rows[: task.limit]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from prism.errors import RecipeError
+from prism.evaluate.ruler.settings import RulerTest
 
 TASKS = Path(__file__).with_name("tasks")
+SUITES = Path(__file__).with_name("suites")
 
 
 class TaskBase(BaseModel):
@@ -65,16 +68,62 @@ class BitsTask(TaskBase):
     reasoning_until: str | None = Field(None, description="Mark in the answer column between reasoning and answer.")
 
 
-Task = Annotated[GenerateTask | ChoiceTask | BitsTask, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[GenerateTask | ChoiceTask | BitsTask] = TypeAdapter(Task)
+class RulerTask(TaskBase):
+    """Long context: prompts made at a length, answered greedily, scored by the share of expected strings found."""
+
+    kind: Literal["ruler"]
+    path: str = Field("", description="Essay (text, or JSON lines with `text`) or questions; tests without them: none.")
+    test: RulerTest = Field(description="Which of RULER's tests, and its settings.")
+    length: int = Field(4_096, gt=0, description="Most tokens of prompt and answer; evaluate.tasks sets it by name@N.")
+    prompts: int = Field(100, gt=0, description="Prompts made; `limit` takes fewer.")
+    seed: int = Field(42, ge=0, description="Of everything random in the prompts.")
+    max_new_tokens: int = Field(gt=0, description="Longest response, in tokens; the prompt leaves room for it.")
+    as_prompt: bool = Field(False, description="End with a line break as questions do; else the response goes on.")
+
+    @property
+    def base_name(self) -> str:
+        """Its name without the length."""
+        return self.name.partition("@")[0]
 
 
-def load_task(name: str) -> GenerateTask | ChoiceTask | BitsTask:
-    """A task by its name in prism/evaluate/tasks, or by the path of its file.
+AnyTask = GenerateTask | ChoiceTask | BitsTask | RulerTask
+_ADAPTER: TypeAdapter[AnyTask] = TypeAdapter(Annotated[AnyTask, Field(discriminator="kind")])
+
+
+def load_tasks(names: Sequence[str]) -> list[AnyTask]:
+    """Tasks by `load_task`, and those of suites (prism/evaluate/suites), whose length is then theirs.
 
     Raises:
-        RecipeError: there is no such task, or its file isn't a task.
+        RecipeError: see `load_task`.
     """
+    tasks: list[AnyTask] = []
+    for name in names:
+        suite, at, length = name.partition("@")
+        members = yaml.safe_load(path.read_text()) if (path := SUITES / f"{suite}.yaml").is_file() else [suite]
+        tasks += [load_task(f"{member}{at}{length}") for member in members]
+    return tasks
+
+
+def load_task(name: str) -> AnyTask:
+    """A task by its name in prism/evaluate/tasks, or by the path of its file; `name@8192` sets a RULER task's length.
+
+    Raises:
+        RecipeError: there is no such task, its file isn't a task, or it has no length to set.
+    """
+    name, at, length = name.partition("@")
+    task = _read(name)
+    if not at:
+        return task
+    if not isinstance(task, RulerTask) or not length.isdecimal() or not int(length):
+        raise RecipeError(
+            f"{name}@{length}: " + ("its length isn't a number" if isinstance(task, RulerTask) else "has no length"),
+            place="evaluate.tasks",
+            remedy="write RULER tasks as name@8192, others by their name",
+        )
+    return task.model_copy(update={"name": f"{task.name}@{length}", "length": int(length)})
+
+
+def _read(name: str) -> AnyTask:
     path = TASKS / f"{name}.yaml" if (TASKS / f"{name}.yaml").is_file() else Path(name)
     if not path.is_file():
         near = difflib.get_close_matches(name, task_names(), n=1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from prism.formats.files import by_file
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+PYTORCH = {"format": "pt"}
+"""Metadata that transformers asks for in every file."""
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -94,37 +97,51 @@ class HfFolder:
     def dtype(self, name: str) -> torch.dtype:
         return self._dtypes[name]
 
+    def place(self, name: str) -> tuple[str, int]:
+        """File of a tensor, and its first byte there."""
+        return self._of[name], self._starts[name]
+
     def read(self, name: str, first: int = 0, end: int | None = None) -> Tensor:
-        """Rows `first` to `end`, all of them by default.
+        """Rows `first` to `end`, all of them by default."""
+        rows, *tail = self._shapes[name]
+        tensor = torch.empty((rows if end is None else end) - first, *tail, dtype=self._dtypes[name])
+        self.read_into(name, first, tensor)
+        return tensor
+
+    def read_into(self, name: str, first: int, tensor: Tensor) -> None:
+        """Fills a contiguous tensor of the stored type with the rows from `first` on.
 
         Reads; mapping the file into memory costs a page fault every 4 KiB, which is slower.
         """
-        rows, *tail = self._shapes[name]
-        tensor = torch.empty((rows if end is None else end) - first, *tail, dtype=self._dtypes[name])
-        array: Any = tensor.view(torch.uint8).numpy()
-        content, path = memoryview(array.reshape(-1)), self.path / self._of[name]
-        at = self._starts[name] + first * torch.Size(tail).numel() * tensor.itemsize
+        array: Any = tensor.view(-1).view(torch.uint8).numpy()
+        content, path = memoryview(array), self.path / self._of[name]
+        at = self._starts[name] + first * torch.Size(self._shapes[name][1:]).numel() * tensor.itemsize
         with path.open("rb", buffering=0) as file:
             while content:
                 count = os.preadv(file.fileno(), [content], at)
                 if not count:
                     raise BadInput(f"{name} is cut short", place=str(path), remedy="fetch it again")
                 content, at = content[count:], at + count
-        return tensor
 
 
 @dataclass(frozen=True)
-class OutTensor:
-    """A tensor to write. `read` is called once, just before it is written."""
+class Described:
+    """What a safetensors file says of a tensor."""
 
     name: str
     shape: tuple[int, ...]
     dtype: torch.dtype
-    read: Callable[[], Tensor]
 
     @property
     def bytes(self) -> int:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class OutTensor(Described):
+    """A tensor to write. `read` is called once, just before it is written."""
+
+    read: Callable[[], Tensor]
 
 
 def write_tensors(folder: Path, tensors: Sequence[OutTensor], shard_bytes: int, workers: int) -> None:
@@ -154,24 +171,26 @@ def _write_shard(path: Path, tensors: Sequence[OutTensor], pool: ThreadPoolExecu
     """
     if path.exists():
         return
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    at = 0
-    for tensor in tensors:
-        end = at + tensor.bytes
-        header[tensor.name] = {
+    content, starts = header(tensors)
+    with atomic_writer(path) as handle:
+        handle.write(content)
+        handle.flush()
+        list(pool.map(partial(_write_at, handle.fileno()), starts, tensors))
+
+
+def header(tensors: Sequence[Described], metadata: Mapping[str, str] = PYTORCH) -> tuple[bytes, list[int]]:
+    """How a safetensors file begins, and where in it each tensor's bytes start."""
+    described: dict[str, Any] = {"__metadata__": dict(metadata)}
+    ends = list(accumulate((tensor.bytes for tensor in tensors), initial=0))
+    for tensor, start, end in zip(tensors, ends, ends[1:], strict=False):
+        described[tensor.name] = {
             "dtype": _NAMES[tensor.dtype],
             "shape": list(tensor.shape),
-            "data_offsets": [at, end],
+            "data_offsets": [start, end],
         }
-        at = end
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = json.dumps(described, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
-    with atomic_writer(path) as handle:
-        handle.write(len(text).to_bytes(8, "little"))
-        handle.write(text)
-        handle.flush()
-        starts = [8 + len(text) + header[tensor.name]["data_offsets"][0] for tensor in tensors]
-        list(pool.map(partial(_write_at, handle.fileno()), starts, tensors))
+    return len(text).to_bytes(8, "little") + text, [8 + len(text) + start for start in ends[:-1]]
 
 
 def _write_at(descriptor: int, start: int, tensor: OutTensor) -> None:

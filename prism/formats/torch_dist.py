@@ -5,18 +5,18 @@ Memory is bounded by the tensor that is asked for, whatever layout wrote the che
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from prism.errors import BadInput
+from prism.formats.blocks import Blocks
 from prism.formats.megatron_keys import plain_name, split_layer, stored_parts
-from prism.formats.safe_metadata import StoredTensor, read_metadata
+from prism.formats.safe_metadata import StoredTensor
+from prism.formats.step_state import Damaged
 
 WEIGHTS = ("embedding.", "decoder.", "output_layer.")
 """How the names of weights begin; a checkpoint may hold optimizer state and further models too."""
@@ -41,7 +41,8 @@ class TorchDist:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._metadata = read_metadata(path)
+        self._blocks = Blocks(path)
+        self._metadata = self._blocks.metadata
         self._weights: dict[str, list[_Stored]] = {}
         parts: dict[str, dict[str, _Stored]] = {}
         for key, described in self._metadata.state_dict_metadata.items():
@@ -100,7 +101,7 @@ class TorchDist:
             ]
             if any(low >= high for low, high in bounds):
                 continue
-            block = self._block(stored.key, chunk.offsets)
+            block = self._blocks.block(stored.key, chunk.offsets)
             piece = block[tuple(slice(low - o, high - o) for (low, high), o in zip(bounds, chunk.offsets, strict=True))]
             found += piece.numel()
             if piece.shape == shape:
@@ -112,52 +113,8 @@ class TorchDist:
             raise self._damaged(f"{stored.key} isn't complete")
         return whole if stored.layer is None else whole[0]
 
-    def _block(self, key: str, offsets: Sequence[int]) -> Tensor:
-        place = self._metadata.find(key, offsets)
-        file = self.path / place.relative_path
-        try:
-            if file.stat().st_size < place.offset + place.length:
-                raise self._damaged(f"{file.name} is cut short")
-            with file.open("rb", buffering=0) as handle:
-                view: Any = _View(handle, place.offset, place.length)
-                tensor: Tensor = torch.load(view, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise self._damaged(f"{file.name} is missing") from None
-        except (RuntimeError, ValueError, EOFError) as error:
-            raise self._damaged(f"{key} in {file.name} can't be read ({error})") from None
-        return tensor
-
     def _damaged(self, what: str) -> BadInput:
-        return BadInput(what, place=str(self.path), remedy="copy the checkpoint again, or go back to an earlier one")
-
-
-class _View(io.RawIOBase):
-    """A part of an open file, as a file of its own: what is read isn't copied."""
-
-    def __init__(self, handle: io.RawIOBase | Any, start: int, length: int) -> None:
-        super().__init__()
-        self._handle, self._start, self._length, self._at = handle, start, length, 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
-        self._at = origin + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        room = memoryview(buffer)[: max(0, self._length - self._at)]
-        self._handle.seek(self._start + self._at)
-        count: int = self._handle.readinto(room)
-        self._at += count
-        return count
+        return Damaged(what, self.path)
 
 
 def _unstacked(key: str, described: StoredTensor) -> Iterator[tuple[str, _Stored]]:

@@ -119,7 +119,7 @@ def _described(
 
 
 @contextmanager
-def _without_checksums() -> Iterator[None]:
+def without_checksums() -> Iterator[None]:
     """torch.save sums up every byte for the archive's checksum, which torch.load never looks at.
 
     The setting belongs to a thread.
@@ -145,7 +145,7 @@ def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Wr
     if note.exists() and (folder / _file_name(number)).exists():
         return [_Written(row["key"], tuple(row["offsets"]), row["at"], row["length"]) for row in read_json(note)]
     entries = []
-    with _without_checksums(), atomic_writer(folder / _file_name(number)) as handle:
+    with without_checksums(), atomic_writer(folder / _file_name(number)) as handle:
         for piece in pieces:
             at = handle.tell()
             tensor = piece.read()

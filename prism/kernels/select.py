@@ -120,6 +120,22 @@ def _pick(operation: str, module: str, device: torch.device, dtype: torch.dtype)
     return None, f"torch, because {obstacle}"
 
 
+def require_fp8(device: torch.device) -> None:
+    """Says that linear layers run in fp8.
+
+    Raises:
+        RecipeError: there is no CUDA device, or Transformer Engine doesn't import.
+    """
+    obstacle = "it needs CUDA" if device.type != "cuda" else try_import("transformer_engine.pytorch")[1]
+    if obstacle is not None:
+        raise RecipeError(
+            f"fp8 needs Transformer Engine, which can't be used: {obstacle}",
+            place="precision",
+            remedy="set it to bf16, or use the container of containers/ on a GPU with fp8 (Ada, Hopper or later)",
+        )
+    log.info("linear layers on %s fp8: transformer_engine, because the precision asks for it", device.type)
+
+
 def try_import(module: str) -> tuple[Any, str | None]:
     """The module, or what keeps it from being imported; a binary of another torch is called so."""
     package = module.partition(".")[0]

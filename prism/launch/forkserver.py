@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
@@ -55,6 +56,10 @@ class _Forked:
         pid = self._process.pid
         if self._process.exitcode is None and pid is not None:
             stop_group(pid, self.poll)
+
+    def ask_to_leave(self) -> None:
+        if self._process.exitcode is None and self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGTERM)
 
 
 def _work(target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -65,6 +67,18 @@ class _Started:
     def stop(self) -> None:
         if self._process.poll() is None:
             stop_group(self._process.pid, self._process.poll)
+
+    def ask_to_leave(self) -> None:
+        """Past torchrun, which would give its ranks 30 seconds to save themselves."""
+        for child in _children(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that any thread of `pid` started and that still run; none where /proc doesn't tell."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in found for child in file.read_text().split()]
 
 
 def free_port() -> int:

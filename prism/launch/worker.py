@@ -20,6 +20,9 @@ class Worker(Protocol):
     def stop(self) -> None:
         """Ends it and everything it started; returns when it is gone."""
 
+    def ask_to_leave(self) -> None:
+        """Sends SIGTERM to the processes that do the work: who can save itself does, and ends with exit code 85."""
+
 
 class Launcher(Protocol):
     """Starts workers."""

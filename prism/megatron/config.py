@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from megatron.core.activations import squared_relu
 from megatron.core.transformer.transformer_config import TransformerConfig
 
+from prism.errors import RecipeError
 from prism.megatron.backend import backend
 from prism.megatron.parallel import Layout
 
 if TYPE_CHECKING:
     from prism.recipe import ModelConfig
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp8": torch.bfloat16}
+"""Of weights and activations; with fp8 the linear layers of attention and MLPs multiply in 8 bits."""
 
 
 def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> TransformerConfig:
@@ -23,7 +25,16 @@ def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> Tr
 
     Fusions that need CUDA kernels are off on the CPU; point-to-point batching is off there too, because it
     is silently wrong on gloo with interleaved pipelines.
+
+    Raises:
+        RecipeError: an interleaved pipeline of a hybrid.
     """
+    if model.hybrid_pattern and layout.virtual > 1:
+        raise RecipeError(
+            f"virtual_pipeline {layout.virtual}: megatron-core doesn't interleave hybrid models",
+            place="cluster.virtual_pipeline",
+            remedy="set it to 1",
+        )
     dtype = _DTYPES[precision]
     on_cuda = backend().name == "cuda"
     gated = model.activation == "swiglu"
@@ -55,9 +66,10 @@ def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> Tr
         window_size=(model.sliding_window - 1, 0) if model.sliding_window else None,
         params_dtype=dtype,
         pipeline_dtype=dtype,
-        bf16=precision == "bf16",
+        bf16=dtype == torch.bfloat16,
         tensor_model_parallel_size=layout.tensor,
         pipeline_model_parallel_size=layout.pipeline,
+        virtual_pipeline_model_parallel_size=layout.virtual if layout.virtual > 1 else None,
         context_parallel_size=layout.context,
         sequence_parallel=layout.sequence_parallel,
         use_cpu_initialization=not on_cuda,
@@ -67,5 +79,21 @@ def transformer_config(model: ModelConfig, layout: Layout, precision: str) -> Tr
         bias_dropout_fusion=on_cuda,
         masked_softmax_fusion=False,
         apply_rope_fusion=False,
+        **_recomputation(layout),
+        **({"fp8": "hybrid", "fp8_recipe": "tensorwise"} if precision == "fp8" else {}),
         **hybrid,
     )
+
+
+def _recomputation(layout: Layout) -> dict[str, Any]:
+    """What megatron-core is told of `layout.recompute`; `HybridStack` reads the same fields."""
+    if layout.recompute == "selective":
+        return {"recompute_granularity": "selective", "recompute_modules": ["mlp"]}
+    if layout.recompute == "full":
+        part = layout.recompute_layers is not None
+        return {
+            "recompute_granularity": "full",
+            "recompute_method": "block" if part else "uniform",
+            "recompute_num_layers": layout.recompute_layers or 1,
+        }
+    return {}

@@ -6,13 +6,16 @@ forward pass tied to its own inference contexts; these three are replaced, the r
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from megatron.core import parallel_state
+from megatron.core.fp8_utils import get_fp8_context
 from megatron.core.models.mamba.mamba_model import MambaModel
 from megatron.core.ssm.mamba_block import MambaStack, MambaStackSubmodules
 from megatron.core.ssm.mamba_layer import MambaLayer, MambaLayerSubmodules
 from megatron.core.ssm.mlp_layer import MLPLayer
+from megatron.core.tensor_parallel.random import checkpoint
 from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
@@ -21,6 +24,7 @@ from torch import Tensor
 
 from prism.errors import RecipeError
 from prism.megatron.build import attention_spec
+from prism.megatron.chunked_loss import LossInChunks
 from prism.megatron.decode import DecodeContext
 from prism.megatron.mamba import MambaMixer
 from prism.megatron.mlp import PrismMLP
@@ -30,6 +34,10 @@ from prism.megatron.norm import TorchRMSNorm
 if TYPE_CHECKING:
     from prism.recipe import ModelConfig
     from prism.recipe.schema.model import MambaConfig
+
+
+class HybridModel(LossInChunks, MambaModel):
+    """megatron-core's hybrid with a loss that needs no more logits at once than it is told."""
 
 
 class HybridStack(MambaStack):
@@ -55,26 +63,41 @@ class HybridStack(MambaStack):
             hidden_states = self.input_tensor
         if isinstance(hidden_states, WrappedTensor):
             hidden_states = hidden_states.unwrap()
-        for layer in self.layers:
-            hidden_states = layer(
-                hidden_states=hidden_states,
+        assert hidden_states is not None  # the first stage was given the embedding, later ones their input
+        recomputed = self._recomputed_layers()
+        for number, layer in enumerate(self.layers):
+            run = partial(
+                _run_layer,
+                layer,
                 attention_mask=attention_mask,
                 inference_context=inference_context,
                 rotary_pos_emb=rotary_pos_emb,
                 packed_seq_params=packed_seq_params,
             )
-            if isinstance(hidden_states, tuple):  # a transformer layer also returns cross attention's context
-                hidden_states = hidden_states[0]
+            hidden_states = checkpoint(run, False, hidden_states) if number < recomputed else run(hidden_states)
         if self.post_process:
             hidden_states = self.final_norm(hidden_states)
-        assert hidden_states is not None  # the first stage was given the embedding, later ones their input
         output: Tensor = make_viewless_tensor(hidden_states, hidden_states.requires_grad, keep_graph=True)
         return output
+
+    def _recomputed_layers(self) -> int:
+        """How many of the first layers the backward pass runs again."""
+        if self.config.recompute_granularity != "full" or not self.training:
+            return 0
+        return len(self.layers) if self.config.recompute_method == "uniform" else self.config.recompute_num_layers
+
+
+def _run_layer(layer: Any, hidden_states: Tensor, **arguments: Any) -> Tensor:
+    with get_fp8_context(layer.config, layer.layer_number - 1):
+        output = layer(hidden_states=hidden_states, **arguments)
+    # A transformer layer also returns cross attention's context.
+    hidden: Tensor = output[0] if isinstance(output, tuple) else output
+    return hidden
 
 
 def build_hybrid(
     config: TransformerConfig, model: ModelConfig, *, vocab_size: int, pre_process: bool, post_process: bool
-) -> MambaModel:
+) -> HybridModel:
     """This rank's chunk of the hybrid that `model` describes.
 
     Args:
@@ -98,7 +121,7 @@ def build_hybrid(
             place="cluster.pipeline_parallel",
             remedy="use a size that divides the number of layers",
         )
-    return MambaModel(
+    return HybridModel(
         config=config,
         mamba_stack_spec=_stack_spec(config, model, mamba),
         vocab_size=vocab_size,
@@ -130,7 +153,7 @@ def _stack_spec(config: TransformerConfig, model: ModelConfig, mamba: MambaConfi
                 module=TransformerLayer,
                 submodules=TransformerLayerSubmodules(
                     input_layernorm=TorchRMSNorm,
-                    self_attention=attention_spec(),
+                    self_attention=attention_spec(config),
                     self_attn_bda=add,
                 ),
             ),

@@ -30,11 +30,7 @@ import torch
 import torch.nn.functional as F
 from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.process_groups_config import ProcessGroupCollection
-from megatron.core.tensor_parallel.layers import (
-    ColumnParallelLinear,
-    RowParallelLinear,
-    set_tensor_model_parallel_attributes,
-)
+from megatron.core.tensor_parallel.layers import set_tensor_model_parallel_attributes
 from megatron.core.tensor_parallel.mappings import (
     copy_to_tensor_model_parallel_region,
     gather_from_sequence_parallel_region,
@@ -51,6 +47,7 @@ from prism.kernels.select import choose
 from prism.kernels.ssd import time_steps
 from prism.kernels.step import conv_step, state_step
 from prism.megatron.decode import DecodeContext
+from prism.megatron.linear import column_parallel, row_parallel
 from prism.megatron.mamba_context import head_share
 from prism.megatron.mamba_shape import MixerShape, mixer_shape
 from prism.megatron.mamba_sharding import mixer_sharded_state_dict
@@ -109,13 +106,16 @@ class MambaMixer(MegatronModule):
 
         dtype = config.params_dtype
         own_bc = 0 if shape.shares_group else shape.group_rows
-        self.in_proj = ColumnParallelLinear(
+        rows = 2 * shape.inner + own_bc + shape.heads
+        self.in_proj = column_parallel(config, rows, d_model)(
             d_model,
-            (2 * shape.inner + own_bc + shape.heads) * self.ranks,
+            rows * self.ranks,
             config=config,
             init_method=config.init_method,
             bias=False,
             gather_output=False,
+            skip_bias_add=False,
+            is_expert=False,
             tp_group=self.tp_group,
         )
         self.conv1d = self._convolution(shape.inner + own_bc, conv_kernel, dtype)
@@ -128,7 +128,7 @@ class MambaMixer(MegatronModule):
         self.D = Parameter(torch.ones(shape.heads))
         self.dt_bias = Parameter(torch.zeros(shape.heads, dtype=dtype))
         self.norm = _Weights(Parameter(torch.ones(shape.inner, dtype=dtype)))
-        self.out_proj = RowParallelLinear(
+        self.out_proj = row_parallel(config, shape.inner, d_model)(
             shape.inner * self.ranks,
             d_model,
             config=config,
@@ -136,6 +136,7 @@ class MambaMixer(MegatronModule):
             bias=False,
             input_is_parallel=True,
             skip_bias_add=True,
+            is_expert=False,
             tp_group=self.tp_group,
         )
         self._mark_parameters()

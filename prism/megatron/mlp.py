@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
 from megatron.core.transformer.mlp import MLP, MLPSubmodules
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from prism.kernels.activation import squared_relu, swiglu
+from prism.megatron.linear import column_parallel, row_parallel
 
 
 class PrismMLP(MLP):
     """linear_fc1, SwiGLU or squared ReLU, linear_fc2; no biases."""
 
     def __init__(self, config: TransformerConfig, **kwargs: Any) -> None:
-        parts = MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+        parts = MLPSubmodules(linear_fc1=column_parallel(config), linear_fc2=row_parallel(config))
         super().__init__(config, parts, **kwargs)
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor | None]:

@@ -8,6 +8,7 @@ what an optimizer step does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,31 +38,37 @@ def residual_add(model: ModelConfig) -> Callable[..., ResidualAdd]:
     return choose
 
 
-def mask_padding(module: Any, vocab_size: int, padded: int) -> None:
-    """Makes rows that only pad the vocabulary impossible: without it they take a share of the probability.
+@dataclass(frozen=True)
+class LogitsRule:
+    """What the output layer's product still needs to be logits: Granite's divisor, and padding out of the way.
 
-    Args:
-        vocab_size: tokens of the model.
-        padded: rows of the output layer over all tensor-parallel ranks.
+    Rows that only pad the vocabulary would take a share of the probability; their logits become minus infinity.
+
+    scaling: what logits are divided by.
+    vocabulary: tokens of the model.
+    padded: rows of the output layer over all tensor-parallel ranks.
     """
-    if vocab_size == padded or not module.post_process:
-        return
 
-    def mask(layer: Any, inputs: Any, output: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+    scaling: float
+    vocabulary: int
+    padded: int
+
+    def own_tokens(self, columns: int) -> int:
+        """How many of a rank's columns are tokens; the rest is padding. All ranks' where the layer gathered them."""
+        first = 0 if columns == self.padded else columns * parallel_state.get_tensor_model_parallel_rank()
+        return min(columns, max(0, self.vocabulary - first))
+
+    def hook(self, layer: Any, inputs: Any, output: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
+        """A forward hook of the output layer; its tensor must not be used by others."""
         logits, bias = output
-        columns = logits.shape[-1]  # all of them where the layer gathered them, else this rank's
-        first = 0 if columns == padded else columns * parallel_state.get_tensor_model_parallel_rank()
-        logits[..., max(0, vocab_size - first) :] = float("-inf")
+        if self.scaling != 1.0:
+            logits = logits / self.scaling
+        if self.vocabulary != self.padded:
+            logits[..., self.own_tokens(logits.shape[-1]) :] = float("-inf")
         return logits, bias
 
-    module.output_layer.register_forward_hook(mask)
 
-
-def scale_embedding_and_logits(module: Any, model: ModelConfig) -> None:
-    """Makes a model chunk multiply its embeddings and divide its logits, tied weights or not."""
+def scale_embedding(module: Any, model: ModelConfig) -> None:
+    """Makes a model chunk multiply its embeddings, tied weights or not."""
     if hasattr(module, "embedding") and model.embedding_multiplier != 1.0 and module.pre_process:
         module.embedding.register_forward_hook(lambda layer, inputs, output: output * model.embedding_multiplier)
-    if model.logits_scaling != 1.0 and module.post_process:
-        module.output_layer.register_forward_hook(
-            lambda layer, inputs, output: (output[0] / model.logits_scaling, output[1])
-        )

@@ -23,12 +23,49 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a model is spread: tensor, pipeline and context parallel sizes; data parallel takes the rest."""
+    """How a model is spread and what its training keeps in memory; data parallel takes the rest of the processes.
+
+    See `prism.recipe.ClusterConfig` for what each field means.
+    """
 
     tensor: int = 1
     pipeline: int = 1
     context: int = 1
     sequence_parallel: bool = False
+    virtual: int = 1
+    distributed_optimizer: bool = True
+    overlap_communication: bool = True
+    offload_optimizer: float = 0.0
+    recompute: str = "none"
+    recompute_layers: int | None = None
+    loss_chunk_tokens: int | None = None
+
+    @property
+    def model_parallel(self) -> int:
+        """Processes that hold one replica."""
+        return self.tensor * self.pipeline * self.context
+
+
+@contextmanager
+def model_parallel_groups(layout: Layout, seed: int, *, gloo: bool = True) -> Iterator[None]:
+    """megatron-core's groups for `layout` over the processes of torch.distributed, which is up; ends them on the way
+    out.
+
+    Args:
+        gloo: whether data-parallel groups get a twin on gloo, for transfers between hosts.
+    """
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=layout.tensor,
+        pipeline_model_parallel_size=layout.pipeline,
+        virtual_pipeline_model_parallel_size=layout.virtual if layout.virtual > 1 else None,
+        context_parallel_size=layout.context,
+        create_gloo_process_groups=gloo,
+    )
+    try:
+        seed_everything(seed)
+        yield
+    finally:
+        parallel_state.destroy_model_parallel()
 
 
 @contextmanager
@@ -43,7 +80,7 @@ def process_groups(layout: Layout, seed: int) -> Iterator[None]:
     """
     choose(backend().device, torch.float32)  # says what is used, or that a kernel which the recipe names is absent
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    size = layout.tensor * layout.pipeline * layout.context
+    size = layout.model_parallel
     if world % size:
         raise UsageError(
             f"{world} processes can't hold TP {layout.tensor} x PP {layout.pipeline} x CP {layout.context} = {size}",
@@ -56,15 +93,9 @@ def process_groups(layout: Layout, seed: int) -> Iterator[None]:
     else:
         dist.init_process_group(backend().collective)
     try:
-        parallel_state.initialize_model_parallel(
-            tensor_model_parallel_size=layout.tensor,
-            pipeline_model_parallel_size=layout.pipeline,
-            context_parallel_size=layout.context,
-        )
-        seed_everything(seed)
-        yield
+        with model_parallel_groups(layout, seed):
+            yield
     finally:
-        parallel_state.destroy_model_parallel()
         dist.destroy_process_group()
 
 

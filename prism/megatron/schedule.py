@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def learning_rate(step: int, steps: int, peak: float, schedule: ScheduleConfig) -> float:
     """The learning rate of step `step` (from 1) of `steps`.
 
-    Warm-up rises linearly to `peak` over `warmup_steps`; the rest decays to `final_fraction` x peak at the last
+    Warm-up rises linearly to `peak` at step `warmup_steps`; the rest decays to `final_fraction` x peak at the last
     step: half a cosine (Table 16), a straight line (Table 21), an exponential (Table 17), or not at all.
     """
     if step <= schedule.warmup_steps:
@@ -25,9 +25,9 @@ def learning_rate(step: int, steps: int, peak: float, schedule: ScheduleConfig) 
     if schedule.kind == "linear":
         return peak * (1 - (1 - floor) * progress)
     if schedule.kind == "exponential":
-        return peak * (max(floor, _EXPONENTIAL_FLOOR) ** progress if progress < 1 else floor)
+        return peak * ((floor or _EXPONENTIAL_END) ** progress if progress < 1 else floor)
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-_EXPONENTIAL_FLOOR = 1e-3
-"""An exponential never reaches zero; with a final learning rate of 0 it decays to this share, then stops."""
+_EXPONENTIAL_END = 1e-3
+"""An exponential never reaches zero; with a final learning rate of 0 it decays towards this share, then stops."""

@@ -9,14 +9,13 @@ from typing import Any, Protocol, TypeVar
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
-from megatron.core.distributed import DistributedDataParallel
 from megatron.core.distributed.finalize_model_grads import finalize_model_grads
-from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
 from prism.megatron.context_parallel import gather_sequence, own_part
-from prism.megatron.optimizer import set_learning_rate
+from prism.megatron.optimizer import clipped_step, set_learning_rate
+from prism.megatron.optimizer_state import EngineOptimizer
 from prism.megatron.packing import packed_documents
 from prism.megatron.parallel import share_from_last_stage
 
@@ -45,16 +44,29 @@ The gradients of the scalar losses are averaged over micro batches and over data
 
 @dataclass(frozen=True)
 class StepResult:
-    """`sums` adds up what the loss reported over this rank's micro batches (the same on every pipeline stage)."""
+    """`sums` adds up what the loss reported over this rank's micro batches (the same on every pipeline stage).
+
+    skipped: loss or grad norm wasn't finite, so weights and moments are those of before; the same on every rank.
+    """
 
     grad_norm: float
     sums: Mapping[str, Tensor]
+    skipped: bool = False
 
 
 def forward_backward(
-    chunk: torch.nn.Module, batches: Sequence[Batch], loss: Loss[Batch], *, report: Sequence[str], forward_only: bool
+    chunks: Sequence[torch.nn.Module],
+    batches: Sequence[Batch],
+    loss: Loss[Batch],
+    *,
+    report: Sequence[str],
+    forward_only: bool,
 ) -> dict[str, Tensor]:
-    """Runs the micro batches through the pipeline; returns the sums named in `report`, float64 scalars or vectors."""
+    """Runs the micro batches through the pipeline; returns the sums named in `report`, float64 scalars or vectors.
+
+    Args:
+        chunks: this rank's model chunks, in their order along the pipeline.
+    """
     first = batches[0]
 
     def forward_step(data: Iterator[Batch], model: torch.nn.Module) -> tuple[Tensor, Any]:
@@ -67,14 +79,15 @@ def forward_backward(
 
         def reduce(token_losses: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             value, sums = loss(gather_sequence(token_losses, 1, shared_loss=True), batch)
-            return value * 1.0, sums  # a tensor of its own: the schedule scales it in place
+            # A tensor of its own: the schedule scales it in place. A loss that isn't finite makes all gradients NaN.
+            return value * torch.where(value.detach().isfinite(), 1.0, float("nan")), sums
 
         return output, reduce
 
     reports = get_forward_backward_func()(
         forward_step_func=forward_step,
-        data_iterator=iter(batches),
-        model=chunk,
+        data_iterator=[iter(batches) for _ in chunks] if len(chunks) > 1 else iter(batches),
+        model=list(chunks) if len(chunks) > 1 else chunks[0],
         num_microbatches=len(batches),
         seq_length=first.tokens.shape[1],
         micro_batch_size=first.tokens.shape[0],
@@ -99,8 +112,8 @@ def _share(value: Tensor) -> Tensor:
 
 
 def train_step(
-    chunk: DistributedDataParallel,
-    optimizer: MegatronOptimizer,
+    chunks: Sequence[Any],
+    optimizer: EngineOptimizer,
     batches: Sequence[Batch],
     loss: Loss[Batch],
     *,
@@ -108,18 +121,23 @@ def train_step(
     weight_decay: float,
     report: Sequence[str],
 ) -> StepResult:
-    """Forward and backward over the micro batches, gradient reduction, clipping, AdamW."""
-    chunk.zero_grad_buffer()
+    """Forward and backward over the micro batches, gradient reduction, clipping, AdamW.
+
+    Args:
+        chunks: this rank's model chunks in their data-parallel wrappers.
+    """
+    for chunk in chunks:
+        chunk.zero_grad_buffer()
     optimizer.zero_grad()
     set_learning_rate(optimizer, learning_rate, weight_decay)
-    sums = forward_backward(chunk, batches, loss, report=report, forward_only=False)
-    finalize_model_grads([chunk])
-    _reduce_replicated_gradients(chunk)
-    _, grad_norm, _ = optimizer.step()
-    return StepResult(float(grad_norm or 0.0), sums)
+    sums = forward_backward(chunks, batches, loss, report=report, forward_only=False)
+    finalize_model_grads(list(chunks))
+    _reduce_replicated_gradients(chunks)
+    grad_norm, taken = clipped_step(optimizer)
+    return StepResult(grad_norm, sums, skipped=not taken)
 
 
-def _reduce_replicated_gradients(chunk: torch.nn.Module) -> None:
+def _reduce_replicated_gradients(chunks: Sequence[torch.nn.Module]) -> None:
     """Adds up, over tensor-parallel ranks, gradients of parameters that every rank holds and uses in part.
 
     Such parameters are marked `allreduce_over_tensor_parallel` (a single Mamba group's B and C rows).
@@ -127,6 +145,7 @@ def _reduce_replicated_gradients(chunk: torch.nn.Module) -> None:
     if parallel_state.get_tensor_model_parallel_world_size() == 1:
         return
     group = parallel_state.get_tensor_model_parallel_group()
-    for parameter in chunk.parameters():
-        if getattr(parameter, "allreduce_over_tensor_parallel", False):
-            dist.all_reduce(parameter.main_grad, group=group)  # type: ignore[attr-defined]
+    for chunk in chunks:
+        for parameter in chunk.parameters():
+            if parameter.requires_grad and getattr(parameter, "allreduce_over_tensor_parallel", False):
+                dist.all_reduce(parameter.main_grad, group=group)  # type: ignore[attr-defined]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
-from megatron.core import parallel_state
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
@@ -17,7 +16,7 @@ from prism.formats.megatron_keys import padded_vocabulary
 from prism.megatron.build import construct
 from prism.megatron.config import transformer_config
 from prism.megatron.layout import layout_of
-from prism.megatron.parallel import Layout, seed_everything
+from prism.megatron.parallel import Layout, model_parallel_groups
 
 if TYPE_CHECKING:
     from prism.recipe import ClusterConfig, ModelConfig
@@ -58,7 +57,7 @@ def check_size(model: ModelConfig, cluster: ClusterConfig, world: int) -> TrueSi
     if model.vocab_size is None:
         raise RecipeError("the vocabulary isn't stated", place="model.vocab_size", remedy="give the number of tokens")
     layout = layout_of(cluster)
-    size = layout.tensor * layout.pipeline * layout.context
+    size = layout.model_parallel
     if world % size:
         raise UsageError(
             f"{world} processes can't hold TP {layout.tensor} x PP {layout.pipeline} x CP {layout.context} = {size}",
@@ -73,10 +72,11 @@ def _stage(model: ModelConfig, layout: Layout, world: int, pipeline_rank: int) -
     # The last tensor-parallel rank of the stage: it holds the padding.
     rank = pipeline_rank * (world // layout.pipeline) + layout.tensor - 1
     with _as_rank(rank, world, layout), FakeTensorMode():
-        chunk = construct(transformer_config(model, layout, "bf16"), model, vocab_size)
+        config = transformer_config(model, layout, "bf16")
+        chunks = [construct(config, model, vocab_size, number) for number in range(layout.virtual)]
         missing = padded_vocabulary(vocab_size, layout.tensor) - vocab_size
         parameters = tied = padding = whole = 0
-        for name, parameter in chunk.named_parameters():
+        for name, parameter in (named for chunk in chunks for named in chunk.named_parameters()):
             count = parameter.numel()
             parameters += count
             if name == "output_layer.weight" and model.tie_embeddings:
@@ -87,7 +87,8 @@ def _stage(model: ModelConfig, layout: Layout, world: int, pipeline_rank: int) -
             if name in ("embedding.word_embeddings.weight", "output_layer.weight"):
                 whole -= missing * model.hidden_size
                 padding += min(missing, parameter.shape[0]) * model.hidden_size
-        return StageSize(len(chunk.decoder.layers), parameters, padding, tied, whole)
+        layers = sum(len(chunk.decoder.layers) for chunk in chunks)
+        return StageSize(layers, parameters, padding, tied, whole)
 
 
 @contextmanager
@@ -96,14 +97,7 @@ def _as_rank(rank: int, world: int, layout: Layout) -> Iterator[None]:
     store: Any = FakeStore()
     dist.init_process_group("fake", rank=rank, world_size=world, store=store)
     try:
-        parallel_state.initialize_model_parallel(
-            tensor_model_parallel_size=layout.tensor,
-            pipeline_model_parallel_size=layout.pipeline,
-            context_parallel_size=layout.context,
-            create_gloo_process_groups=False,
-        )
-        seed_everything(0)
-        yield
+        with model_parallel_groups(layout, seed=0, gloo=False):
+            yield
     finally:
-        parallel_state.destroy_model_parallel()
         dist.destroy_process_group()

@@ -16,20 +16,19 @@ from typing import Any
 
 import torch
 
-from data_prep.files import fingerprint, read_json, sync_directory, write_bytes, write_json
-from prism.errors import BadInput, ResourcesExhausted, UsageError
+from data_prep.files import fingerprint, read_json, write_bytes, write_json
+from prism.errors import BadInput, UsageError
 from prism.formats.files import SCHEMA_VERSION, step_name
 from prism.formats.hf_folder import HfFolder, write_tensors
 from prism.formats.torch_dist import TorchDist
 from prism.formats.torch_dist_writer import write_torch_dist
+from prism.formats.whole_folder import carry, check_room, hidden, refuse_existing, take_name
 from prism.models.family import family_of, identify
 from prism.models.storage import FromHf, MegatronRows, check_hf, check_megatron, to_hf, to_pieces
 from prism.models.weights import Weight
 from prism.recipe import ModelConfig
 
 SHARD_BYTES = 5_000_000_000
-_CARRIED = (".json", ".txt", ".model", ".jinja", ".md", ".tiktoken")
-_WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pth", ".gguf")
 _HF = "hf"
 
 
@@ -71,7 +70,7 @@ def hf_to_megatron(source: Path, target: Path, *, megatron_lm: bool = False, wor
         if megatron_lm:
             torch.save({"checkpoint_version": 3.0, "iteration": 0}, temporary / "common.pt")
             return
-        _carry(source, temporary / _HF)
+        carry(source, temporary / _HF)
         _describe_step(temporary, {"imported": identity})
 
     rows = FromHf(folder, model)
@@ -118,7 +117,7 @@ def megatron_to_hf(
             remedy="name the folder of the Hugging Face model that it came from with --config",
         )
     model = identify(origin)
-    return _export(path, target, model, lambda folder: _carry(origin, folder), shard_bytes, workers)
+    return _export(path, target, model, lambda folder: carry(origin, folder), shard_bytes, workers)
 
 
 def export(source: Path, target: Path, model: ModelConfig, vocab_size: int, config: Mapping[str, Any]) -> Conversion:
@@ -209,47 +208,21 @@ def _export(
 
 def _make(final: Path, write: Callable[[Path], None], size: int, plan: Sequence[Any]) -> None:
     """Fills a hidden folder and gives it its name; what a killed run of the same plan left is kept."""
-    if final.exists() and any(final.iterdir()):
-        raise UsageError("the target exists", place=str(final), remedy="remove it, or name another")
-    temporary = final.with_name(f".{final.name}.tmp")
+    refuse_existing(final)
+    temporary = hidden(final)
     note = temporary / "plan.json"
     key = fingerprint(list(plan))
     if not note.is_file() or read_json(note)["key"] != key:
         shutil.rmtree(temporary, ignore_errors=True)
-        _check_room(final, size)
+        check_room(final, size)
         temporary.mkdir(parents=True)
         write_json(note, {"key": key})
     else:
         written = sum(file.stat().st_size for file in temporary.iterdir())
-        _check_room(final, size - written)
+        check_room(final, size - written)
     write(temporary)
     note.unlink()
-    sync_directory(temporary)
-    if final.exists():
-        final.rmdir()
-    temporary.rename(final)
-    sync_directory(final.parent)
-
-
-def _check_room(final: Path, size: int) -> None:
-    parent = final.parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
-    if size > free:
-        raise ResourcesExhausted(
-            f"{size / 2**30:.1f} GiB are needed, {free / 2**30:.1f} GiB are free",
-            place=str(parent),
-            remedy="free space, or write to another disk",
-        )
-
-
-def _carry(source: Path, target: Path) -> None:
-    """Copies configuration and tokenizer, everything that isn't weights."""
-    target.mkdir(exist_ok=True)
-    for file in sorted(source.iterdir()):
-        if file.is_file() and file.suffix in _CARRIED and not file.name.endswith(_WEIGHT_FILES):
-            write_bytes(target / file.name, file.read_bytes())
+    take_name(temporary, final)
 
 
 def _check_tokenizer(source: Path, model: ModelConfig) -> None:

@@ -80,6 +80,8 @@ def _of_stage(stage: str, config: MidtrainConfig) -> Iterator[BlendUse]:
     for (start, blend), end in zip(segments, ends, strict=True):
         samples[blend] = samples.get(blend, 0) + end - start
     length = config.sequence_length
+    if config.alternative is not None:
+        samples[config.alternative] = config.samples  # the retention gate may change to it at any time
     for blend, count in samples.items():
         yield BlendUse(blend, config.pack, count * length, count, config.global_batch_size * length, (stage,))
 

@@ -24,6 +24,7 @@ from prism.errors import UsageError
 from prism.pipeline import sections
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import TRAINING_KINDS, Recipe
+from prism.recipe.retention_checks import retention_files
 
 TOKENIZER = "data/tokenizer.json"
 WORLD = "data/world"
@@ -151,7 +152,8 @@ def _stage(recipe: Recipe, stage: str) -> Node:
         inputs.append(checkpoints(node.parent))
     if node.stage in TRAINING_KINDS:
         config = recipe.training_config(stage)
-        inputs += dict.fromkeys(lock_path(blend, config.pack) for _, blend in config.blends())
+        inputs += [lock_path(blend, config.pack) for blend in config.every_blend()]
+        inputs += [data_path(recipe, file) for file in retention_files(recipe, stage)]
     elif node.stage == "import":
         inputs.append(data_path(recipe, f"{recipe.import_config(stage).path}/config.json"))
     elif node.stage == "merge":

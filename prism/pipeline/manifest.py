@@ -2,7 +2,7 @@
 
 | key | what |
 |---|---|
-| `schema_version` | of this file |
+| `schema_version`, `release` | of this file, and which release wrote it |
 | `nodes.<name>` | `status` (started, finished), `kind`, `section`, `section_fingerprint`, `parents`, `outputs`, ... |
 | `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (size, mtime_ns, sha256) |
 
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_prep.files import fingerprint, read_json, write_json
+from prism import __version__
 from prism.errors import BadInput
 from prism.pipeline.artifacts import Artifact, FileRecord, measure
+from prism.recipe.versions import MANIFEST
 
-SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
 
 
@@ -61,14 +62,7 @@ class Manifest:
         file = directory / FILE_NAME
         if not file.exists():
             return cls(directory)
-        content = read_json(file)
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
-            raise BadInput(
-                f"manifest schema {version!r}, this release reads {SCHEMA_VERSION}",
-                place=str(file),
-                remedy=_remedy(version),
-            )
+        content = MANIFEST.migrate(read_json(file), str(file))
         try:
             nodes = {name: _node_from(entry) for name, entry in content["nodes"].items()}
             artifacts = {path: _artifact_from(path, entry) for path, entry in content["artifacts"].items()}
@@ -86,7 +80,8 @@ class Manifest:
         write_json(
             self.directory / FILE_NAME,
             {
-                "schema_version": SCHEMA_VERSION,
+                "schema_version": MANIFEST.version,
+                "release": __version__,
                 "run": self.directory.name,
                 "nodes": {
                     name: {
@@ -115,12 +110,6 @@ class Manifest:
         artifact = measure(self.directory, path, self.artifacts.get(path))
         self.artifacts[path] = artifact
         return artifact
-
-
-def _remedy(version: object) -> str:
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        return f"use the release of prism-megatron that wrote it: a later one, whose manifest schema is {version}"
-    return "delete the run's folder and run again"
 
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:

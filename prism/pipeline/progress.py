@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,9 @@ from rich.live import Live
 from rich.text import Text
 
 _PLAIN_EVERY_S = 15.0
-_TAIL_BYTES = 8_192
+_TAIL_BYTES = 65_536
+_DATA_WAIT_SHOWN = 0.05
+"""Share of a step; less isn't worth a word."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,30 @@ def _figures(row: dict[str, Any]) -> str:
         pass_rate = row.get("pass_rate")
         solved = f", pass rate {100 * pass_rate:.0f}%" if isinstance(pass_rate, float) else ""
         return f"reward {row['reward']:.3f}{solved}"
-    speed = timing.get("tokens_per_second")
-    rate = f", {speed:,.0f} tokens/s" if isinstance(speed, int | float) else ""
     loss = row.get("loss")
-    return f"loss {loss:.3f}{rate}" if isinstance(loss, float) else rate.lstrip(", ")
+    figures = [f"loss {loss:.3f}"] if isinstance(loss, float) else []
+    if row.get("skipped"):
+        figures.append("step skipped")
+    return ", ".join([*figures, *_pace(timing)])
+
+
+def _pace(timing: Mapping[str, Any]) -> list[str]:
+    """Speed, use of the devices and time to the end, as far as they are known and tell something."""
+    speed, own = timing.get("tokens_per_second"), timing.get("tokens_per_second_per_device")
+    found = []
+    if speed is not None:
+        found.append(f"{speed:,.0f} tokens/s")
+    if own is not None and own != speed:
+        found.append(f"{own:,.0f} a device")
+    if timing.get("mfu") is not None:
+        found.append(f"MFU {100 * timing['mfu']:.1f}%")
+    if (timing.get("data_wait") or 0.0) > _DATA_WAIT_SHOWN:
+        found.append(f"data wait {100 * timing['data_wait']:.0f}%")
+    if timing.get("slow_ranks"):
+        found.append(f"slow: {timing['slow_ranks'][0]}")
+    if timing.get("eta_seconds"):
+        found.append(f"ETA {duration(timing['eta_seconds'])}")
+    return found
 
 
 def _live_line(node: NodeProgress) -> Text:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.files import read_json, write_text
-from prism.errors import PrismError
+from prism.errors import PrismError, Requeue
 from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
 from prism.pipeline.graph import Node, build_graph, select
 from prism.pipeline.lock import run_lock
@@ -64,10 +64,11 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
         UsageError: `only` names no node, or another process runs in the directory.
         BadInput: a file that the recipe names is missing, or the manifest is another release's.
         RunFailed: a node failed.
+        Requeue: SIGTERM or SIGUSR1 (Slurm's warning) came; what ran has saved itself.
     """
     directory = recipe.run_directory
     graph = select(build_graph(recipe), only)
-    with run_lock(directory), _terminated_like_interrupted():
+    with run_lock(directory), _asked_to_leave() as leave:
         manifest = Manifest.load(directory)
         write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
@@ -75,11 +76,17 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
         try:
             tasks = _tasks(recipe, graph)
             workers = max(recipe.run.workers, *(task.slots for task in tasks))
-            outcome = run_tasks(tasks, work, workers)
+            outcome = run_tasks(tasks, work, workers, leave)
             work.tell_skipped()
         finally:
             display.close()
             manifest.save()
+    if outcome.asked_to_leave and set(outcome.failed.values()) <= {Requeue.exit_code}:
+        raise Requeue(
+            "asked to leave; what ran has saved itself",
+            place=str(directory),
+            remedy="call the same command again: it goes on from there",
+        )
     if outcome.failed:
         raise RunFailed(outcome, directory)
     summary = directory / "summary.json"
@@ -125,17 +132,21 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """While it lasts, SIGTERM ends this process the way Ctrl-C does, so that workers are stopped first."""
+def _asked_to_leave() -> Iterator[Callable[[], bool]]:
+    """While it lasts, SIGTERM and SIGUSR1 only ask to leave; a second one ends this process the way Ctrl-C does."""
+    asked = threading.Event()
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+    def ask(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked.is_set
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
-        yield
+        yield asked.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

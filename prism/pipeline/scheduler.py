@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from prism.errors import Requeue
 from prism.launch import Worker
 
 _POLL_S = 0.05
@@ -40,10 +41,14 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`failed` holds exit codes in the order of failure; `not_run` what could not start because of them."""
+    """`failed` holds exit codes in the order of failure; `not_run` what could not start because of them.
+
+    `asked_to_leave`: the run was asked to before its end.
+    """
 
     failed: Mapping[str, int]
     not_run: tuple[str, ...]
+    asked_to_leave: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -58,10 +63,12 @@ class _Running:
     slots: int
 
 
-def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
+def run_tasks(tasks: Sequence[Task], work: Work, workers: int, leave: Callable[[], bool] = lambda: False) -> Outcome:
     """Runs every task, at most `workers` slots at once. After a failure nothing new starts; what runs may end.
 
     A ready task that needs more slots than are free waits, and those of lower priority wait behind it.
+
+    When `leave` says so, what runs is asked to save itself and to leave, and nothing new starts.
 
     An exception (Ctrl-C, or one that `work` raises) stops what runs before it goes on its way.
 
@@ -73,9 +80,14 @@ def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
     running: dict[str, _Running] = {}
     done: set[str] = set()
     failed: dict[str, int] = {}
+    asked = False
     try:
-        while running or (waiting and not failed):
-            while not failed and (task := _next(waiting, done)) is not None:
+        while running or (waiting and not failed and not asked):
+            if not asked and leave():
+                asked = True
+                for entry in running.values():
+                    entry.worker.ask_to_leave()
+            while not failed and not asked and (task := _next(waiting, done)) is not None:
                 if task.slots > workers - sum(entry.slots for entry in running.values()):
                     break
                 del waiting[task.name]
@@ -85,7 +97,7 @@ def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
                 else:
                     running[task.name] = _Running(worker, time.monotonic(), task.slots)
             for name, code, seconds in _ended(running):
-                code = work.end(name, code, seconds)
+                code = work.end(name, Requeue.exit_code if asked and code else code, seconds)
                 if code == 0:
                     done.add(name)
                 else:
@@ -97,7 +109,7 @@ def run_tasks(tasks: Sequence[Task], work: Work, workers: int) -> Outcome:
     finally:
         for entry in running.values():
             entry.worker.stop()
-    return Outcome(failed, tuple(waiting))
+    return Outcome(failed, tuple(waiting), asked)
 
 
 def critical_path(tasks: Mapping[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe
 
 _RL_ONLY = {"checkpoint", "difficulty"}
+_HOW_TO_WATCH = {"checkpoint", "validation"}
 _DIFFICULTY = {
     "prompts",
     "difficulty",
@@ -45,7 +46,7 @@ def stage(recipe: Recipe, name: str) -> dict[str, Any]:
         section = {"rl": recipe.rl_config(name).model_dump(mode="json", exclude=exclude)}
     else:
         key = "long_context.extend" if kind == "extend" else "midtrain"
-        section = {key: recipe.training_config(name).model_dump(mode="json", exclude={"checkpoint"})}
+        section = {key: recipe.training_config(name).model_dump(mode="json", exclude=_HOW_TO_WATCH)}
     return {**section, **_common(recipe)}
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prism import __version__
-from prism.errors import BadInput
+from prism.errors import BadInput, Requeue
 from prism.launch import Launcher, Worker
 from prism.pipeline.decide import Verdict, judge, measure_inputs
 from prism.pipeline.graph import Node
@@ -78,6 +78,10 @@ class RunWork:
                     self._manifest.measure(path)
             except BadInput as missing:
                 code, error = 1, f"ended without all that it makes: {missing}"
+        if code == Requeue.exit_code:
+            self.tell_skipped()
+            self._display.say(f"{name}: left; goes on from its last checkpoint when the run is started again")
+            return code
         if code != 0:
             self._tell_failure(name, code, error)
             return code if code > 0 else 1

@@ -13,6 +13,7 @@ from data_prep.blend.weights import DOMAIN, is_weight
 from prism.recipe.cluster_checks import cluster_findings
 from prism.recipe.findings import Finding, invalid, nearest
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
+from prism.recipe.retention_checks import missing_retention_files, retention_findings
 from prism.recipe.sample_checks import samples_findings
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.rl import RlConfig
@@ -60,6 +61,8 @@ def missing_files(recipe: Recipe) -> Iterator[Finding]:
             )
 
     for name, node in recipe.pipeline.items():
+        if node.stage in TRAINING_KINDS:
+            yield from missing_retention_files(recipe, name)
         if node.stage == "import" and not _exists(recipe.import_config(name).path):
             path = recipe.import_config(name).path
             yield Finding(("pipeline", name, "with", "path"), f"missing folder {path}", "fetch the model")
@@ -173,6 +176,7 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
         return
     if node.stage in TRAINING_KINDS:
         yield from samples_findings(config, recipe.data.blends, path)
+        yield from retention_findings(recipe, name, config)
     if node.stage in TRAINING_KINDS and config.sequence_length > recipe.model.max_position_embeddings:
         yield Finding(
             (*path, "sequence_length"),

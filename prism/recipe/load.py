@@ -15,7 +15,8 @@ from prism.recipe.checks import findings, missing_files
 from prism.recipe.compose import Composed, compose
 from prism.recipe.fields import fields_at
 from prism.recipe.findings import Finding
-from prism.recipe.recipe import SCHEMA_VERSION, Recipe
+from prism.recipe.recipe import Recipe
+from prism.recipe.versions import RECIPE
 
 _BRANCH = re.compile(r"(literal\[|float$|int$|str$|bool$)")
 """How pydantic names the branches of a union behind the key."""
@@ -41,25 +42,16 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = (), *, files: boo
         RecipeErrors: one line for every error, with file, line, key and remedy.
     """
     composed = compose(recipe, overrides)
-    _check_version(composed)
+    versioned = {"schema_version": RECIPE.version, **composed.values}
+    values = RECIPE.migrate(versioned, composed.place_of(("schema_version",)), RecipeError)
     try:
-        result = Recipe.model_validate(composed.values)
+        result = Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeErrors([_explain(composed, *problem) for problem in _by_key(error)]) from None
     _refuse(composed, findings(result))
     if files:
         _refuse(composed, missing_files(result))
     return result
-
-
-def _check_version(composed: Composed) -> None:
-    version = composed.values.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise RecipeError(
-            f"schema_version {version}, this release reads {SCHEMA_VERSION}",
-            place=composed.place_of(("schema_version",)),
-            remedy="use the release of prism-megatron that the recipe was written for",
-        )
 
 
 def _refuse(composed: Composed, found: Iterable[Finding]) -> None:

@@ -24,8 +24,7 @@ from prism.recipe.schema.stages import (
     StageNode,
 )
 from prism.recipe.schema.training import MidtrainConfig
-
-SCHEMA_VERSION = 1
+from prism.recipe.versions import RECIPE
 
 TRAINING_KINDS = ("pretrain", "midtrain", "extend")
 CHECKPOINT_KINDS = ("import", "pretrain", "midtrain", "merge", "extend", "rl")
@@ -35,7 +34,7 @@ CHECKPOINT_KINDS = ("import", "pretrain", "midtrain", "merge", "extend", "rl")
 class Recipe(Section):
     """Everything a run does, from raw text to report. Composed by `prism.recipe.load_recipe`."""
 
-    schema_version: int = Field(SCHEMA_VERSION, description="Version of this schema.")
+    schema_version: int = Field(RECIPE.version, description="Version of this schema.")
     run: RunConfig = Field(default_factory=RunConfig, description="Where the run lives.")
     model: ModelConfig = Field(description="The architecture.")
     data: DataConfig = Field(default_factory=DataConfig, description="Sources, tokenizer, blends.")

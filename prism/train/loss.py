@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import Tensor
 
 from prism.megatron.blend import SourceBatch
+from prism.megatron.parallel import sum_over_data_parallel
+
+if TYPE_CHECKING:
+    from prism.megatron.step import StepResult
 
 REPORT = ("loss_sum", "tokens")
 
@@ -31,3 +38,23 @@ class NextTokenLoss:
             "tokens": zeros.index_add(0, batch.sources, mask.double().sum(1)),
         }
         return masked.sum() / batch.labels_a_batch, sums
+
+
+def losses(result: StepResult, names: Sequence[str]) -> dict[str, Any]:
+    """Loss overall and by source over the global batch; a source without a label that counts is left out.
+
+    The sources' losses, weighted by `labels_by_source`, sum to the loss.
+    """
+    sums = sum_over_data_parallel(result.sums["loss_sum"].clone()).tolist()
+    labels = sum_over_data_parallel(result.sums["tokens"].clone()).tolist()
+    return loss_row(sums, labels, names)
+
+
+def loss_row(nats: Sequence[float], labels: Sequence[float], names: Sequence[str]) -> dict[str, Any]:
+    """The mean over all labels, and over each source's; with how many labels each has."""
+    present = [(name, total, count) for name, total, count in zip(names, nats, labels, strict=True) if count]
+    return {
+        "loss": sum(nats) / max(1.0, sum(labels)),
+        "loss_by_source": {name: total / count for name, total, count in present},
+        "labels_by_source": {name: int(count) for name, _total, count in present},
+    }

@@ -56,7 +56,7 @@ def test_only_complete_checkpoints_count_and_old_ones_are_pruned(alone: Layout, 
 def test_another_releases_checkpoint_is_refused(alone: Layout, tmp_path: Path) -> None:
     saved = checkpoint.save(tmp_path, 1, built(load_recipe("miniature").model, 1), None, {})
     state = saved.path / "state.json"
-    state.write_text(state.read_text().replace('"schema_version": 1', '"schema_version": 7'))
+    state.write_text(state.read_text().replace('"schema_version": 2', '"schema_version": 7'))
     with pytest.raises(BadInput, match="schema 7"):
         checkpoint.require_latest(tmp_path)
 

@@ -86,3 +86,29 @@ def test_the_critical_path_adds_up_costs_to_the_end() -> None:
     costs = {"data": 1.0, "base": 10.0, "report": 1.0}
     needs: dict[str, tuple[str, ...]] = {"data": (), "base": ("data",), "report": ("base", "data")}
     assert critical_path(needs, costs.__getitem__) == {"data": 12.0, "base": 11.0, "report": 1.0}
+
+
+class Leaving(Ended):
+    """A worker that runs until it is asked to leave."""
+
+    def __init__(self) -> None:
+        super().__init__(-15)
+        self.asked = False
+
+    def poll(self) -> int | None:
+        return -15 if self.asked else None
+
+    def ask_to_leave(self) -> None:
+        self.asked = True
+
+
+def test_a_run_that_is_asked_to_leave_asks_its_workers_and_starts_nothing_new() -> None:
+    class Long(Recorder):
+        def begin(self, name: str) -> Ended | None:
+            super().begin(name)
+            return Leaving()
+
+    work = Long()
+    outcome = run_tasks([Task("long", priority=1), Task("after")], work, 1, leave=lambda: bool(work.started))
+    assert outcome.asked_to_leave
+    assert (dict(outcome.failed), outcome.not_run) == ({"long": 85}, ("after",))

@@ -38,3 +38,24 @@ def test_a_stage_s_batch_must_fit_its_replicas() -> None:
 def test_a_sequence_must_be_cut_into_two_chunks_a_context_parallel_rank() -> None:
     error = refused("pipeline.base.cluster={processes: 2, context_parallel: 2}", "midtrain.sequence_length=66")
     assert "sequence_length 66 can't be cut into 2 x context_parallel = 4 chunks. Remedy: use a multiple of 4" in error
+
+
+def test_the_remedy_names_the_nearest_layout_that_works() -> None:
+    error = refused("pipeline.base.cluster={processes: 8, tensor_parallel: 8}", "midtrain.micro_batch_size=4")
+    assert (
+        "tensor_parallel 8 doesn't divide 4 query heads. Remedy: nearest that does: 4, or the nearest layout that "
+        "works: tensor_parallel 4, 2 replicas, without sequence_parallel" in error
+    )
+
+
+def test_an_interleaved_pipeline_is_a_training_stage_s_own() -> None:
+    error = refused("cluster.processes=2", "cluster.pipeline_parallel=2", "cluster.virtual_pipeline=2")
+    assert "evaluation, analysis and RL, which use this section too, don't run an interleaved pipeline" in error
+    own = "pipeline.base.cluster={processes: 2, pipeline_parallel: 2, virtual_pipeline: 2}"
+    load_recipe("miniature", [own, "pipeline.base.with.micro_batch_size=8"])
+
+
+@pytest.mark.parametrize("keys", ["context_parallel: 2", "tensor_parallel: 2, sequence_parallel: true"])
+def test_a_stage_that_decodes_takes_whole_sequences(keys: str) -> None:
+    error = refused(f"pipeline.rl.cluster={{processes: 2, {keys}}}")
+    assert "a stage that decodes can't use" in error

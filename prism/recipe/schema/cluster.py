@@ -10,13 +10,47 @@ from prism.recipe.schema.base import Section
 
 
 class ClusterConfig(Section):
-    """How a stage is spread over devices. Data parallel takes what the others leave."""
+    """How a stage is spread over devices. Data parallel takes what the others leave (docs/parallelism.md)."""
 
     processes: int = Field(1, gt=0, description="Processes of a stage, one a device.")
     tensor_parallel: int = Field(1, gt=0, description="Devices that share a layer.")
     pipeline_parallel: int = Field(1, gt=0, description="Devices that share the layers.")
+    virtual_pipeline: int = Field(
+        1,
+        gt=0,
+        description="Chunks of layers that a pipeline device holds, interleaved with the other devices' chunks: less "
+        "time without work, more messages. Dense models in training stages only.",
+    )
     context_parallel: int = Field(1, gt=0, description="Devices that share a sequence.")
     sequence_parallel: bool = Field(False, description="Split activations of norms over tensor-parallel devices.")
+    distributed_optimizer: bool = Field(
+        True, description="Split the optimizer's state over data-parallel devices, context-parallel ones included."
+    )
+    overlap_communication: bool = Field(
+        True,
+        description="Reduce gradients during the backward pass, and gather a distributed optimizer's weights during "
+        "the forward pass. On GPUs only.",
+    )
+    offload_optimizer: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the optimizer's state that is kept and stepped on the host. On GPUs only.",
+    )
+    recompute: Literal["none", "selective", "full"] = Field(
+        "none",
+        description="Activations that the backward pass computes again rather than keeps: none, those inside MLPs, or "
+        "all inside layers.",
+    )
+    recompute_layers: int | None = Field(
+        None, gt=0, description="With recompute full: only the first layers of each pipeline chunk; null means all."
+    )
+    loss_chunk_tokens: int | None = Field(
+        8_192,
+        gt=0,
+        description="Positions of a micro batch whose logits are in memory at once, on one device; null means all. "
+        "More positions than that cost a second output layer pass.",
+    )
 
 
 class KernelsConfig(Section):

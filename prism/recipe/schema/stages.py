@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from prism.recipe.schema.base import Section
+from prism.recipe.schema.operation import OperationConfig
 from prism.recipe.schema.training import ExtendConfig
 
 StageKind = Literal["import", "pretrain", "midtrain", "merge", "extend", "difficulty", "rl"]
@@ -76,6 +77,9 @@ class RunConfig(Section):
     seed: int = Field(1, ge=0, description="Seed of initialisation, sample order and sampling.")
     workers: int = Field(1, gt=0, description="Processes that run side by side where the graph allows it.")
     threads: int = Field(1, gt=0, description="CPU threads of each process.")
+    operation: OperationConfig = Field(
+        default_factory=OperationConfig, description="What watches stages while they train."
+    )
 
 
 class StageNode(Section):

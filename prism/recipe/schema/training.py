@@ -98,6 +98,16 @@ class MidtrainConfig(Section):
             loss_on_end=self.loss_on_end_of_document,
         )
 
+    def every_blend(self) -> list[str]:
+        """Names of all blends that the stage may take samples from."""
+        planned = [blend for _, blend in self.blends()]
+        return list(dict.fromkeys(planned + ([] if self.alternative is None else [self.alternative])))
+
+    @property
+    def alternative(self) -> str | None:
+        """The blend that the retention gate may change to."""
+        return self.retention.switch_to if self.retention is not None else None
+
     def blends(self) -> list[tuple[int, str]]:
         """(first sample, blend), in order."""
         changes = sorted(self.blend_changes.items())

@@ -1,0 +1,174 @@
+"""Kills training at random moments with SIGKILL and looks whether the resumed run is the undisturbed one, bit for bit.
+
+For a dense and a hybrid model, in one process and in two (tensor parallel, then data parallel), a short stage is
+trained once undisturbed. Then it is trained again and killed until the kills are used up, each at a moment drawn over
+the whole life of a process: while it starts, trains, saves, or ends. Of two processes one is killed first and the other
+a moment later. At the end metrics.jsonl (but for what depends on the clock) and every weight are compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from _harness import Ratio, quick, report
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+STEPS, EVERY = 60, 4
+WORLD = {
+    "general": 20_000, "song": 12_000, "arithmetic": 6_000, "raw_questions": 6_000,
+    "math": 30_000, "code": 16_000, "science": 16_000,
+}  # fmt: skip
+SETUPS = {
+    "dense, 1 process": ("miniature", {}),
+    "dense, 2 processes": ("miniature", {"processes": 2, "tensor_parallel": 2}),
+    "hybrid, 1 process": ("miniature_hybrid", {}),
+    "hybrid, 2 processes": ("miniature_hybrid", {"processes": 2}),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A recipe with its overrides, and how many processes train it."""
+
+    recipe: str
+    overrides: tuple[str, ...]
+    processes: int
+    folder: Path
+
+    @property
+    def stage(self) -> Path:
+        return self.folder / "stages" / "mid"
+
+
+def main() -> None:
+    kills = 1 if quick() else 13
+    total, identical, landed = 0, 0, dict.fromkeys(("starting", "training", "ended"), 0)
+    figures: dict[str, Any] = {"steps": STEPS, "checkpoint every": EVERY}
+    stream = random.Random(20_260_317)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["prism.pipeline.preload", "prism.train"])
+    with tempfile.TemporaryDirectory() as root:
+        for name, (recipe, cluster) in SETUPS.items():
+            setup = prepared(context, recipe, cluster, Path(root))
+            began = time.perf_counter()
+            assert wait(start(context, setup)) == {0}, f"{name}: the undisturbed run failed"
+            life = time.perf_counter() - began
+            wanted = outcome(setup)
+            shutil.rmtree(setup.stage)
+            used = 0
+            while used < kills:
+                where = kill(start(context, setup), setup, stream, life)
+                landed[where] += 1
+                if where == "ended":  # it was over before the kill: begin again
+                    shutil.rmtree(setup.stage)
+                else:
+                    used += 1
+            assert wait(start(context, setup)) == {0}, f"{name}: the resumed run failed"
+            same = outcome(setup) == wanted
+            total, identical = total + used, identical + used * same
+            figures[name] = f"{used} kills, {'identical' if same else 'DIFFERENT'}"
+            figures[f"{name}, seconds undisturbed"] = round(life, 2)
+    figures |= {f"kills while {where}": count for where, count in landed.items()}
+    figures["kills"] = total
+    report("chaos", {"bit_identical_after_kills": Ratio(identical / total, 1.0)}, figures)
+
+
+def prepared(context: Any, recipe: str, cluster: dict[str, int], root: Path) -> Setup:
+    """Data prepared and the base trained, in a process of its own."""
+    name = f"{recipe}-{cluster.get('processes', 1)}"
+    overrides = (
+        f"run.directory={root}", f"run.name={name}",
+        *(f"data.world.tokens.{source}={words}" for source, words in WORLD.items()),
+        "pipeline.base.with.steps=10", f"pipeline.mid.with.steps={STEPS}", f"midtrain.checkpoint.every_steps={EVERY}",
+    )  # fmt: skip
+    alone = Setup(recipe, overrides, 1, root / name)
+    process = context.Process(target=prepare, args=(alone,))
+    process.start()
+    assert wait([process]) == {0}, "the data can't be prepared"
+    spread = tuple(f"cluster.{key}={value}" for key, value in cluster.items())
+    return Setup(recipe, (*overrides, *spread), cluster.get("processes", 1), root / name)
+
+
+def prepare(setup: Setup) -> None:
+    from prism.pipeline.node import dispatch
+    from prism.recipe import load_recipe
+
+    recipe = load_recipe(setup.recipe, setup.overrides)
+    dispatch(recipe, setup.folder, "data")
+    dispatch(recipe, setup.folder, "base")
+
+
+def start(context: Any, setup: Setup) -> list[BaseProcess]:
+    port = random.SystemRandom().randrange(20_000, 60_000)
+    processes = [context.Process(target=train, args=(setup, rank, port)) for rank in range(setup.processes)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def train(setup: Setup, rank: int, port: int) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(setup.processes)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    from prism.recipe import load_recipe
+    from prism.train import run_training
+
+    run_training(load_recipe(setup.recipe, setup.overrides), "mid")
+
+
+def kill(processes: list[BaseProcess], setup: Setup, stream: random.Random, life: float) -> str:
+    """Kills at a moment of the process's life; says where it was then."""
+    rows = _rows(setup)
+    time.sleep(stream.uniform(0, life))
+    over = any(not process.is_alive() for process in processes)
+    for process in stream.sample(processes, len(processes)):
+        if process.is_alive() and process.pid is not None:
+            os.kill(process.pid, signal.SIGKILL)
+        time.sleep(stream.uniform(0, 0.05))
+    wait(processes)
+    if over:
+        return "ended"
+    return "starting" if _rows(setup) <= rows else "training"
+
+
+def _rows(setup: Setup) -> int:
+    metrics = setup.stage / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+
+def wait(processes: list[BaseProcess]) -> set[int | None]:
+    for process in processes:
+        process.join()
+    return {process.exitcode for process in processes}
+
+
+def outcome(setup: Setup) -> tuple[list[dict[str, Any]], str]:
+    """The loss curve and a hash of the exported weights."""
+    rows = [json.loads(line) for line in (setup.stage / "metrics.jsonl").read_text().splitlines()]
+    curve = [
+        {key: value for key, value in row.items() if key in ("step", "loss", "loss_by_source", "grad_norm")}
+        for row in rows
+    ]
+    digest = hashlib.blake2b()
+    for file in sorted((setup.stage / "hf").glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return curve, digest.hexdigest()
+
+
+if __name__ == "__main__":
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PRISM_BACKEND": "cpu"}
+    main()

@@ -1,0 +1,74 @@
+"""Variable tracking."""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Sequence
+
+from prism.evaluate.ruler.draft import Draft
+from prism.evaluate.ruler.haystack import Units, essay, hide, noise, spread_depth
+from prism.evaluate.ruler.settings import VariablesTest
+from prism.evaluate.ruler.words import Distinct, maker
+
+_EXAMPLE_UNITS = 5
+_NAME_LETTERS = 5
+
+
+def variables(test: VariablesTest, index: int, generator: random.Random, text: Sequence[str]) -> Draft:
+    """Chains of assignments in a haystack, each chain in its order; all names of the first are expected.
+
+    Args:
+        text: sentences of the essay.
+    """
+    known = "\n".join([test.noise, *text, test.assignment, test.reference, test.prompt])
+    letters = [maker(generator, "words", string.ascii_uppercase, _NAME_LETTERS)]
+    make_name = maker(generator, "words", test.name_words) if test.name_words else None
+    names = Distinct(make_name or (lambda: letters[0]().replace(" ", "")), known)
+    make_value = maker(generator, "words", test.value_words) if test.value_words else None
+    values = Distinct(make_value or (lambda: str(generator.randrange(10**4, 10**5))), known)
+    solved = "".join(_example(test, generator, names, values) for _ in range(test.examples))
+    chains = [_chain(test, names, values) for _ in range(test.chains)]
+    hidden, depths = [], []
+    for number, chain in enumerate(chains):
+        places = sorted(generator.random() for _ in chain.sentences)
+        if number == 0:  # the first assignments of a run of prompts lie evenly over the front half
+            places[0] = min(spread_depth(index) / 2, places[1])
+        hidden += chain.sentences
+        depths += places
+    hay: Units = noise(test.noise) if test.haystack == "noise" else essay(text, generator)
+    joint = "\n" if test.haystack == "noise" else " "
+    first = chains[0]
+
+    def write(units: int) -> str:
+        return solved + _ask(test, joint.join(hide(hay(units), hidden, depths)), first)
+
+    return Draft(first.names, tuple(depths[: len(first.names)]), write)
+
+
+class _Chain:
+    """Names that one value is handed on to, and the sentences that do so."""
+
+    def __init__(self, names: Sequence[str], value: str, sentences: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.value = value
+        self.sentences = list(sentences)
+
+
+def _chain(test: VariablesTest, names: Distinct, values: Distinct) -> _Chain:
+    its, value = [names.draw() for _ in range(test.hops + 1)], values.draw()
+    told = [test.assignment.format(name=its[0], value=value)]
+    told += [test.reference.format(name=its[hop + 1], other=its[hop]) for hop in range(test.hops)]
+    return _Chain(its, value, told)
+
+
+def _ask(test: VariablesTest, context: str, chain: _Chain) -> str:
+    return test.prompt.format(context=context, query=chain.value, count=len(chain.names))
+
+
+def _example(test: VariablesTest, generator: random.Random, names: Distinct, values: Distinct) -> str:
+    """A small text with one chain, and its answer. Its names and value are none of the prompt's own."""
+    chain = _chain(test, names, values)
+    depths = sorted(generator.random() for _ in chain.sentences)
+    context = "\n".join(hide(noise(test.noise)(_EXAMPLE_UNITS), chain.sentences, depths))
+    return f"{_ask(test, context, chain)} {' '.join(chain.names)}\n"
