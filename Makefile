@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-hybrid test test-slurm test-ray lint bench clean
+.PHONY: help setup demo demo-hybrid test test-full test-slurm test-ray lint bench clean
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -41,6 +41,9 @@ demo-hybrid: $(RUN_STAMP) ## The same on an attention-Mamba hybrid
 
 test: $(DEV_STAMP) ## All tests, under 20 minutes on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests
+
+test-full: $(DEV_STAMP) ## All tests, and every layout of the equality matrix (docs/parallelism.md)
+	PRISM_TEST_FULL=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests
 
 test-slurm: $(DEV_STAMP) ## Preparation on a real Slurm of this machine's loopback; installs it (Debian, root)
 	@command -v slurmctld slurmd munged > /dev/null || \

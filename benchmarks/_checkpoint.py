@@ -65,7 +65,8 @@ def _write_tokenizer(folder: Path) -> None:
         "model": {"type": "WordLevel", "vocab": words, "unk_token": "<unk>"},
     }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    names = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    names = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    names |= {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(names))
 
 

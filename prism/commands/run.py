@@ -38,12 +38,16 @@ def run(
     recipe: RecipeName,
     overrides: Overrides = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this node and what it needs. May be repeated.")] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another run: what it did alike is taken from there. May be repeated."),
+    ] = None,
 ) -> None:
     """Run a recipe from raw data to report; what is finished and unchanged is skipped.
 
     Example: `prism run recipes/real_small.yaml --set run.seed=2`
     """
-    _run(recipe, overrides or [], only)
+    _run(recipe, overrides or [], only, reuse or ())
 
 
 def demo(
@@ -115,10 +119,10 @@ def _run_nodes(recipe: str, overrides: Sequence[str], wanted: Callable[[Any], li
     _run(recipe, overrides, names)
 
 
-def _run(recipe: str, overrides: Sequence[str], only: Sequence[str] | None) -> None:
+def _run(recipe: str, overrides: Sequence[str], only: Sequence[str] | None, reuse_from: Sequence[Path] = ()) -> None:
     from prism.commands.summary import print_summary
     from prism.pipeline.run import run as run_recipe
     from prism.recipe import load_recipe
 
-    done = run_recipe(load_recipe(recipe, overrides, files=True), only=only)
+    done = run_recipe(load_recipe(recipe, overrides, files=True), only=only, reuse_from=reuse_from)
     print_summary(done)

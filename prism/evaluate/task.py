@@ -99,8 +99,9 @@ def load_tasks(names: Sequence[str]) -> list[AnyTask]:
     tasks: list[AnyTask] = []
     for name in names:
         suite, at, length = name.partition("@")
-        members = yaml.safe_load(path.read_text()) if (path := SUITES / f"{suite}.yaml").is_file() else [suite]
-        tasks += [load_task(f"{member}{at}{length}") for member in members]
+        path = SUITES / f"{suite}.yaml"
+        members = [f"{task}{at}{length}" for task in yaml.safe_load(path.read_text())] if path.is_file() else [name]
+        tasks += [load_task(member) for member in members]
     return tasks
 
 
@@ -110,10 +111,10 @@ def load_task(name: str) -> AnyTask:
     Raises:
         RecipeError: there is no such task, its file isn't a task, or it has no length to set.
     """
-    name, at, length = name.partition("@")
+    if "@" not in name or Path(name).is_file():
+        return _read(name)
+    name, _, length = name.rpartition("@")
     task = _read(name)
-    if not at:
-        return task
     if not isinstance(task, RulerTask) or not length.isdecimal() or not int(length):
         raise RecipeError(
             f"{name}@{length}: " + ("its length isn't a number" if isinstance(task, RulerTask) else "has no length"),

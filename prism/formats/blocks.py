@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prism.formats.safe_metadata import StoredTensor, read_metadata
+from prism.formats.safe_metadata import NotPlain, StoredTensor, read_metadata
 from prism.formats.step_state import Damaged
 
 Box = Sequence[tuple[int, int]]
@@ -73,7 +72,7 @@ class Blocks:
             raise Damaged(f"a block of {key} isn't in .metadata", self.path) from None
         except FileNotFoundError:
             raise Damaged(f"{file.name} is missing", self.path) from None
-        except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
+        except (RuntimeError, ValueError, EOFError, OSError, NotPlain) as error:
             text = (str(error).splitlines() or [""])[0][:200]
             raise Damaged(f"{key} in {file.name} can't be read ({text})", self.path) from None
         if not isinstance(tensor, Tensor):
@@ -84,8 +83,7 @@ class Blocks:
 def overlap(box: Box, offsets: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, int]] | None:
     """What a box and a block have in common, None when nothing."""
     common = [
-        (max(low, first), min(high, first + size))
-        for (low, high), first, size in zip(box, offsets, sizes, strict=True)
+        (max(low, first), min(high, first + size)) for (low, high), first, size in zip(box, offsets, sizes, strict=True)
     ]
     return None if any(low >= high for low, high in common) else common
 

@@ -1,4 +1,4 @@
-"""Size and checksum of files: 128-bit xxHash, which finds damage at the speed of memory (it is no guard against forgery)."""
+"""Size and checksum of files: 128-bit xxHash finds damage at the speed of memory (it is no guard against forgery)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,5 @@ def sum_folder(folder: Path, leave_out: Iterable[str] = ()) -> dict[str, FileSum
     """Sums of the files directly in `folder`."""
     left_out = set(leave_out)
     return {
-        file.name: sum_file(file)
-        for file in sorted(folder.iterdir())
-        if file.is_file() and file.name not in left_out
+        file.name: sum_file(file) for file in sorted(folder.iterdir()) if file.is_file() and file.name not in left_out
     }

@@ -114,6 +114,15 @@ _ALLOWED: dict[str, dict[str, Any]] = {
 }
 
 
+NotPlain = pickle.UnpicklingError
+"""What torch raises when it is asked to unpickle more than plain tensors."""
+
+
+def as_bytes(metadata: Any) -> bytes:
+    """torch's `Metadata` as `.metadata` holds it."""
+    return pickle.dumps(metadata)
+
+
 class _Restricted(pickle.Unpickler):
     """Builds the records above and nothing else."""
 
@@ -149,4 +158,4 @@ def read_metadata(checkpoint: Path) -> Metadata:
 
 def write_metadata(checkpoint: Path, metadata: Any) -> None:
     """Writes torch's `Metadata` where its reader looks for it."""
-    write_bytes(checkpoint / ".metadata", pickle.dumps(metadata))
+    write_bytes(checkpoint / ".metadata", as_bytes(metadata))

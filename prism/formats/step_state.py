@@ -62,7 +62,8 @@ def write_state(folder: Path, content: StepState) -> None:
     plain = {
         "schema_version": CHECKPOINT.version,
         "release": __version__,
-        **asdict(content), "files": files,
+        **asdict(content),
+        "files": files,
     }
     write_json(folder / FILE_NAME, {**plain, "checksum": fingerprint(plain)})
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import math
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from prism.formats.safe_metadata import as_bytes
 from prism.formats.torch_dist_writer import without_checksums
 
 _ALIGNED = 64
@@ -120,7 +120,7 @@ def metadata_bytes(files: Sequence[Placed]) -> bytes:
         for key, at, length in placed.objects:
             described[key] = dcp.BytesStorageMetadata()
             storage[dcp.MetadataIndex(key)] = _StorageInfo(placed.file, at, length)
-    return pickle.dumps(dcp.Metadata(described, storage_data=storage))
+    return as_bytes(dcp.Metadata(described, storage_data=storage))
 
 
 def check_complete(blocks: Sequence[Block]) -> None:

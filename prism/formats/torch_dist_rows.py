@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prism.formats.blocks import PartOfFile
 from prism.formats.safe_metadata import StoredTensor
-from prism.formats.torch_dist import WEIGHTS, TorchDist, _Stored, _View
+from prism.formats.torch_dist import WEIGHTS, TorchDist, _Stored
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class TorchDistRows(TorchDist):
             if file.stat().st_size < place.offset + place.length:
                 raise self._damaged(f"{file.name} is cut short")
             with file.open("rb", buffering=0) as handle:
-                view: Any = _View(handle, place.offset, place.length)
+                view: Any = PartOfFile(handle, place.offset, place.length)
                 with torch.serialization.skip_data():
                     like: Tensor = torch.load(view, map_location="cpu", weights_only=True)
                 with zipfile.ZipFile(view) as archive:

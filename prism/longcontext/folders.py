@@ -15,7 +15,9 @@ import torch
 
 from data_prep.files import write_json
 from prism.errors import UsageError
+from prism.formats.checksums import damage
 from prism.formats.hf_folder import HfFolder
+from prism.formats.step_state import FILE_NAME, Damaged, read_state
 from prism.formats.torch_dist_rows import TorchDistRows
 from prism.formats.whole_folder import carry, check_room, refuse_existing, whole_folder
 from prism.longcontext.compare import Compared, Side, compare
@@ -101,31 +103,47 @@ def merge(plan: MergePlan, progress: Callable[[int], None] = lambda _: None) -> 
         ResourcesExhausted: the disk is full.
     """
     old, new = plan.sources
-    compared = plan.compared
-    mixture = Mixture(plan.base.weights, plan.trained.weights, plan.base_weight, compared.copied)
-    workers = default_workers()
+    names = plan.compared.names
+    mixture = Mixture(plan.base.weights, plan.trained.weights, plan.base_weight, plan.compared.copied)
+    workers, inner = default_workers(), Path()
     with (
         whole_folder(plan.out, plan.bytes + _OVERHEAD_BYTES) as folder,
         _one_thread_each(),
         _hashing(old, new) as hashes,
     ):
+
+        def describe(made: Path) -> None:
+            write_json(made / PROVENANCE, _provenance(plan, hashes()))
+
         if isinstance(new, HfFolder):
             carry(new.path, folder)
-            write_hf(folder, mixture, new, compared.names, workers, progress)
-            inner = Path()
+            write_hf(folder, mixture, new, names, workers, progress)
+            describe(folder)
         else:
             state = {"merged": [str(old.path), str(new.path)], "base_weight": plan.base_weight}
-            inner = write_megatron(folder, mixture, new, set(compared.names), state, workers, progress).relative_to(
-                folder
-            )
-        write_json(folder / inner / PROVENANCE, _provenance(plan, hashes()))
-    return Merge(plan.out / inner, len(compared.names), plan.bytes)
+            made = write_megatron(folder, mixture, new, set(names), state, describe, workers, progress)
+            inner = made.relative_to(folder)
+    return Merge(plan.out / inner, len(names), plan.bytes)
 
 
 def _open(path: Path) -> HfFolder | TorchDistRows:
     if not path.is_dir():
         raise UsageError("no such folder", place=str(path), remedy="give a folder with a checkpoint")
-    return HfFolder(path) if (path / "config.json").is_file() else TorchDistRows(find_checkpoint(path))
+    if (path / "config.json").is_file():
+        return HfFolder(path)
+    found = find_checkpoint(path)
+    _verify(found)
+    return TorchDistRows(found)
+
+
+def _verify(checkpoint: Path) -> None:
+    """Holds the files against the sums that a checkpoint of this project keeps of them; Megatron-LM's have none."""
+    if not (checkpoint / FILE_NAME).is_file():
+        return
+    for name, expected in sorted((read_state(checkpoint).files or {}).items()):
+        wrong = damage(checkpoint / name, expected)
+        if wrong is not None:
+            raise Damaged(wrong, checkpoint)
 
 
 def _description(checkpoint: HfFolder | TorchDistRows) -> Path | None:

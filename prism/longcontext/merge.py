@@ -1,4 +1,4 @@
-"""Linear merge of two checkpoints: W = w x base + (1 - w) x trained (paper section 8.1, w = 0.15)."""
+"""The merge stage of a recipe: the parent's checkpoint mixed with the base's (paper section 8.1, w = 0.15)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from prism.errors import BadInput, RecipeError
-from prism.formats.torch_dist import TorchDist
+from prism.formats.torch_dist_rows import TorchDistRows
+from prism.longcontext.mix import Mixture, unit_rows
 from prism.megatron.checkpoint import require_latest
 from prism.models.convert import write_step
 from prism.models.weights import Weight
@@ -20,20 +21,24 @@ from prism.prompts.export import export_stage
 if TYPE_CHECKING:
     from prism.recipe import Recipe
 
+_BLOCK_UNITS = 8
+"""Units of rows that are written as one block."""
+
 
 @dataclass(frozen=True)
 class Merged:
-    """Weights between those of two checkpoints, in the second's types; mixed in float32 or better."""
+    """Weights between those of two checkpoints, in the second's types, as a checkpoint's writer asks for them."""
 
-    base: TorchDist
-    trained: TorchDist
+    base: TorchDistRows
+    trained: TorchDistRows
     base_weight: float
 
     def dtype(self, weight: Weight) -> torch.dtype:
         return self.trained.dtype(weight.name)
 
     def blocks(self, weight: Weight) -> Sequence[int]:
-        return [weight.shape[0]]
+        step = _BLOCK_UNITS * unit_rows(weight.shape, self.dtype(weight))
+        return [min(step, weight.shape[0] - first) for first in range(0, weight.shape[0], step)]
 
     def rows(self, weight: Weight, first: int, end: int) -> Tensor:
         """Raises BadInput when the two hold different models."""
@@ -47,15 +52,15 @@ class Merged:
                     place=str(checkpoint.path),
                     remedy="merge two checkpoints of one model",
                 )
-        old, new = (checkpoint.read(weight.name, first, end) for checkpoint in (self.base, self.trained))
-        wide = torch.promote_types(new.dtype, torch.float32)
-        return new.to(wide).lerp_(old.to(wide), self.base_weight).to(new.dtype)
+        mixed = torch.empty(end - first, *weight.shape[1:], dtype=self.dtype(weight))
+        Mixture(self.base, self.trained, self.base_weight).read_into(weight.name, first, mixed)
+        return mixed
 
 
 def run_merge(recipe: Recipe, stage: str) -> None:
     """Merges the stage's parent with the base and saves the result as the stage's checkpoint, step 0.
 
-    One process does it, tensor by tensor: no more than a few tensors are in memory.
+    One process does it, in blocks of rows: no more than a few of them are in memory.
 
     Raises:
         RecipeError: neither `base` is set nor has the parent a parent.
@@ -69,7 +74,9 @@ def run_merge(recipe: Recipe, stage: str) -> None:
             f"stage {parent} has no base to merge with", place=f"pipeline.{stage}.with.base", remedy="name a stage"
         )
     contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-    old, new = (TorchDist(require_latest(recipe.stage_directory(name) / "checkpoints").path) for name in (base, parent))
+    old, new = (
+        TorchDistRows(require_latest(recipe.stage_directory(name) / "checkpoints").path) for name in (base, parent)
+    )
     merged = Merged(old, new, config.base_weight)
     folder = recipe.stage_directory(stage) / "checkpoints"
     write_step(folder, merged, recipe.model, recipe.vocabulary_rows(contract.vocab_size), {"merged": [base, parent]})

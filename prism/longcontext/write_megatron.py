@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from data_prep.files import write_bytes, write_json
-from prism.formats.files import SCHEMA_VERSION, step_name
+from data_prep.files import write_bytes
+from prism.formats.files import step_name
+from prism.formats.step_state import FILE_NAME, seal
 from prism.formats.torch_dist_rows import Kept, TorchDistRows
 from prism.formats.torch_dist_writer import Piece, write_torch_dist
 from prism.formats.whole_folder import carry
@@ -26,6 +27,7 @@ def write_megatron(
     trained: TorchDistRows,
     names: Collection[str],
     state: Mapping[str, Any],
+    describe: Callable[[Path], None],
     workers: int,
     progress: Callable[[int], None],
 ) -> Path:
@@ -33,8 +35,9 @@ def write_megatron(
 
     Args:
         state: remembered beside the weights.
+        describe: writes further files into the folder.
     """
-    ours = (trained.path / "state.json").is_file()
+    ours = (trained.path / FILE_NAME).is_file()
     folder = target / (step_name(0) if ours else "iter_0000000")
     folder.mkdir()
     kept = [one for one in trained.kept() if one.name in names]
@@ -42,14 +45,14 @@ def write_megatron(
     shapes = {key: shape for key, shape in trained.stored_shapes().items() if key in keys}
     pieces = [piece for one in kept for piece in _pieces(one, mixture, trained, progress)]
     write_torch_dist(folder, pieces, shapes, trained.extra_states(), workers)
-    if ours:
-        torch.save({}, folder / "common.pt")
-        write_json(folder / "state.json", {"schema_version": SCHEMA_VERSION, "step": 0, **state})
-    else:
-        torch.save({"checkpoint_version": 3.0, "iteration": 0}, folder / "common.pt")
-        write_bytes(target / "latest_checkpointed_iteration.txt", b"0")
+    torch.save({} if ours else {"checkpoint_version": 3.0, "iteration": 0}, folder / "common.pt")
     if (trained.path / "hf").is_dir():
         carry(trained.path / "hf", folder / "hf")
+    describe(folder)
+    if ours:
+        seal(folder, 0, state)
+    else:
+        write_bytes(target / "latest_checkpointed_iteration.txt", b"0")
     return folder
 
 

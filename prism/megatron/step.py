@@ -13,6 +13,8 @@ from megatron.core.distributed.finalize_model_grads import finalize_model_grads
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
+from prism.errors import UsageError
+from prism.megatron.backend import backend
 from prism.megatron.context_parallel import gather_sequence, own_part
 from prism.megatron.optimizer import clipped_step, set_learning_rate
 from prism.megatron.optimizer_state import EngineOptimizer
@@ -67,7 +69,14 @@ def forward_backward(
     Args:
         chunks: this rank's model chunks, in their order along the pipeline.
     """
-    first = batches[0]
+    first, rounds = batches[0], parallel_state.get_pipeline_model_parallel_world_size() if len(chunks) > 1 else 1
+    if len(batches) % rounds and not forward_only:
+        raise UsageError(
+            f"{len(batches)} micro batches aren't a multiple of {rounds} pipeline stages, as an interleaved one needs",
+            place="cluster.virtual_pipeline",
+            remedy="set it to 1, or change the global batch",
+        )
+    run = [*batches, *[first] * (-len(batches) % rounds)]  # what fills up the last round isn't reported
 
     def forward_step(data: Iterator[Batch], model: torch.nn.Module) -> tuple[Tensor, Any]:
         batch = next(data)
@@ -86,16 +95,16 @@ def forward_backward(
 
     reports = get_forward_backward_func()(
         forward_step_func=forward_step,
-        data_iterator=[iter(batches) for _ in chunks] if len(chunks) > 1 else iter(batches),
+        data_iterator=[iter(run) for _ in chunks] if len(chunks) > 1 else iter(run),
         model=list(chunks) if len(chunks) > 1 else chunks[0],
-        num_microbatches=len(batches),
+        num_microbatches=len(run),
         seq_length=first.tokens.shape[1],
         micro_batch_size=first.tokens.shape[0],
         forward_only=forward_only,
     )
     sums = {}
     for name in report:
-        values = [entry[name].detach().double() for entry in reports]
+        values = [entry[name].detach().double() for entry in reports[: len(batches)]]
         sums[name] = torch.stack(values).sum(0) if values else torch.zeros((), dtype=torch.float64)
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         sums = {name: _share(value) for name, value in sums.items()}
@@ -104,11 +113,12 @@ def forward_backward(
 
 def _share(value: Tensor) -> Tensor:
     """The last stage's value on every stage; its size goes first, since only the last stage knows it."""
-    size = share_from_last_stage(torch.tensor([value.numel() if value.ndim else 0]))
+    device = backend().device
+    size = share_from_last_stage(torch.tensor([value.numel() if value.ndim else 0], device=device))
     length = int(size.item())
     if not parallel_state.is_pipeline_last_stage():
-        value = torch.zeros(length, dtype=torch.float64) if length else torch.zeros((), dtype=torch.float64)
-    return share_from_last_stage(value.contiguous())
+        value = torch.zeros([length] if length else [], dtype=torch.float64, device=device)
+    return share_from_last_stage(value.contiguous().to(device))
 
 
 def train_step(

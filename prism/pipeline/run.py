@@ -18,6 +18,7 @@ from prism.pipeline.lock import run_lock
 from prism.pipeline.manifest import Manifest
 from prism.pipeline.node import RECIPE_FILE, run_node
 from prism.pipeline.progress import open_display
+from prism.pipeline.reuse import Reuse
 from prism.pipeline.scheduler import Outcome, Task, critical_path, run_tasks
 from prism.pipeline.work import RunWork, Tally
 from prism.recipe import Recipe
@@ -57,8 +58,10 @@ class RunReport:
     summary: dict[str, Any] | None
 
 
-def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
+def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequence[Path] = ()) -> RunReport:
     """Runs the nodes that `only` names (all by default) and what they need; skips what is finished and unchanged.
+
+    What a run in `reuse_from` finished with the same keys on the same inputs is taken from there.
 
     Raises:
         UsageError: `only` names no node, or another process runs in the directory.
@@ -72,7 +75,7 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None) -> RunReport:
         manifest = Manifest.load(directory)
         write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
-        work = RunWork(graph, manifest, _launcher(recipe), display)
+        work = RunWork(graph, manifest, _launcher(recipe), display, Reuse(reuse_from))
         try:
             tasks = _tasks(recipe, graph)
             workers = max(recipe.run.workers, *(task.slots for task in tasks))

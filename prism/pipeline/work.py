@@ -17,6 +17,7 @@ from prism.pipeline.graph import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.node import log_file, read_result, result_file
 from prism.pipeline.progress import Display, duration, read_progress
+from prism.pipeline.reuse import Reuse
 
 _ASIDE = "replaced"
 _LOG_LINES = 15
@@ -39,11 +40,13 @@ class RunWork:
         manifest: Manifest,
         launcher: Callable[[Node], Launcher],
         display: Display,
+        reuse: Reuse,
     ) -> None:
         self._graph = graph
         self._manifest = manifest
         self._launcher = launcher
         self._display = display
+        self._reuse = reuse
         self._ran: list[str] = []
         self._skipped: list[str] = []
         self._unsaid: list[str] = []
@@ -60,7 +63,16 @@ class RunWork:
             self._skipped.append(name)
             self._unsaid.append(name)
             return None
+        if verdict.what != "resume" and (found := self._reuse.find(node, parents)) is not None:
+            self.tell_skipped()
+            self._set_aside(node)
+            if found.take(self._manifest):
+                self._skipped.append(name)
+                self._display.say(f"{name}: taken from {found.directory}, which did the same")
+                return None
         self._announce(node, verdict)
+        if (furnished := self._reuse.furnish(node, self._manifest)) is not None:
+            self._display.say(f"  with what {furnished} prepared")
         result_file(directory, name).unlink(missing_ok=True)
         self._manifest.nodes[name] = NodeRecord("started", node.kind, node.section, parents, _now(), __version__)
         self._manifest.save()

@@ -89,11 +89,14 @@ def _take_out_nulls(values: dict[str, Any]) -> None:
 def packaged() -> list[str]:
     """Names of the packaged recipes; fragments are left out."""
     names = (path.relative_to(RECIPES).with_suffix("").as_posix() for path in sorted(RECIPES.rglob("*.yaml")))
-    return [name for name in names if name.split("/")[0] not in FRAGMENTS]
+    return [name for name in names if name.split("/")[0] not in (*FRAGMENTS, SWEEPS)]
 
 
 FRAGMENTS = ("models", "mixtures", "stages", "clusters")
 """Folders of recipes/ that hold parts, not whole recipes."""
+
+SWEEPS = "sweeps"
+"""Folder of recipes/ that holds sweeps."""
 
 
 def find(recipe: str | Path) -> Path:
@@ -111,7 +114,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> Composed:
         raise RecipeError(
             "the file extends itself, by way of its own fragments", place=str(path), remedy="break the circle"
         )
-    values, places = _parse(path)
+    values, places = read_yaml(path)
     extends = values.pop("extends", None) or []
     extends = [extends] if isinstance(extends, str) else extends
     if not isinstance(extends, list) or not all(isinstance(fragment, str) for fragment in extends):
@@ -141,7 +144,8 @@ def _fragment(path: Path, fragment: str, places: dict[KeyPath, str]) -> Path:
     )
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """Plain values of a file, and where each key stands (`file:line`). Raises RecipeError: it isn't YAML."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=_Loader)

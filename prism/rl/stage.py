@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,9 @@ class RlLoop:
 
     def run(self, folder: Path, done: int) -> None:
         config, first = self._config, is_first_rank()
+        saver = checkpoint.Saver(folder / "checkpoints", config.checkpoint)
         with (
+            closing(saver),
             StepLog(folder / "metrics.jsonl", resume_after=done, enabled=first) as metrics,
             StepLog(folder / "samples.jsonl", resume_after=done, enabled=first) as samples,
         ):
@@ -132,11 +135,17 @@ class RlLoop:
                 for sample in sample_rows(step, rollouts, _SAMPLES_PER_STEP):
                     samples.append(sample)
                 metrics.append(row)
-                if step == config.steps or step % config.checkpoint.every_steps == 0:
-                    self._trainee.save(
-                        folder / "checkpoints", step, {"kind": "rl"}, frozen={"reference": self._reference}
+                saver.poll()
+                last = step == config.steps
+                if last or step % config.checkpoint.every_steps == 0:
+                    saver.save(
+                        self._trainee.chunks,
+                        self._trainee.optimizer,
+                        step,
+                        {"kind": "rl"},
+                        frozen={"reference": self._reference},
+                        wait=last,
                     )
-                    checkpoint.prune(folder / "checkpoints", config.checkpoint.keep_last)
 
     def _step(self, step: int) -> tuple[dict[str, Any], list[Rollout]]:
         """One step; returns its metrics and every rank's rollouts."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from prism.errors import BadInput
-from prism.formats.torch_dist import TorchDist
+from prism.formats.torch_dist_rows import TorchDistRows
 from prism.longcontext.merge import Merged
 from prism.megatron import checkpoint
 from prism.megatron.build import build_model
@@ -20,11 +20,11 @@ from prism.recipe import ModelConfig, load_recipe
 VOCABULARY = 90  # padded to 96
 
 
-def saved(model: ModelConfig, seed: int, folder: Path) -> TorchDist:
+def saved(model: ModelConfig, seed: int, folder: Path) -> TorchDistRows:
     with process_groups(Layout(), seed=1):
         module = build_model(model, VOCABULARY, Layout(), "fp32")
         initialise(module, model, seed)
-        return TorchDist(checkpoint.save(folder, 0, module, None, {}).path)
+        return TorchDistRows(checkpoint.save(folder, 0, module, None, {}).path)
 
 
 @pytest.mark.parametrize("recipe", ["miniature", "miniature_hybrid"])
@@ -32,7 +32,7 @@ def test_every_weight_lies_between_the_two(recipe: str, tmp_path: Path) -> None:
     model = load_recipe(recipe).model
     base, trained = saved(model, 1, tmp_path / "base"), saved(model, 2, tmp_path / "trained")
     made = write_step(tmp_path / "merged", Merged(base, trained, 0.15), model, VOCABULARY, {"merged": ["a", "b"]})
-    merged = TorchDist(made.path)
+    merged = TorchDistRows(made.path)
     assert set(merged.names()) == set(trained.names())
     for name in merged.names():
         expected = 0.15 * base.read(name).double() + 0.85 * trained.read(name).double()

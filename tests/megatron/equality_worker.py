@@ -57,16 +57,16 @@ def batches(leg: Leg, packed: bool, step: int, replica: int) -> list[SourceBatch
 
 
 def train(case: Case, root: Path) -> dict[str, Any]:
-    """Loss and grad norm of each step, and which weights have changed at the end."""
+    """Loss and grad norm of each step; at the end which weights have changed, and the loss of three rows."""
     steps: list[tuple[float, float]] = []
-    changed: list[str] = []
+    end: dict[str, Any] = {}
     for number, leg in enumerate(case.legs):
-        steps += _train_leg(case, number, leg, root, len(steps), changed)
-    return {"steps": steps, "changed": changed}
+        steps += _train_leg(case, number, leg, root, len(steps), end)
+    return {"steps": steps, **end}
 
 
 def _train_leg(
-    case: Case, number: int, leg: Leg, root: Path, done: int, changed: list[str]
+    case: Case, number: int, leg: Leg, root: Path, done: int, end: dict[str, Any]
 ) -> list[tuple[float, float]]:
     from prism.megatron import checkpoint
     from prism.megatron.parallel import data_parallel_rank, model_parallel_groups, sum_over_data_parallel
@@ -94,7 +94,9 @@ def _train_leg(
         if last < STEPS:
             trainee.save(own, last, {})
         else:
-            changed += _changed(trainee, before)
+            sums = trainee.evaluate(batches(Leg(leg.layout, 1, 1), case.packed, 0, 0)[:3], NextTokenLoss(1), REPORT)
+            end["changed"] = _changed(trainee, before)
+            end["evaluated"] = float(sums["loss_sum"].sum() / sums["tokens"].sum())
         return found
 
 

@@ -122,8 +122,9 @@ _SKIPPED: dict[str, tuple[Damage, str]] = {
     "state.json isn't JSON": (replaced(STATE, b"\xff\xfe{"), "can't be read"),
     "state.json is a list": (replaced(STATE, b"[]"), "isn't an object"),
     "state.json changed by hand": (
-        lambda folder: (folder / STATE).write_text((folder / STATE).read_text().replace('"tokens": 2', '"tokens": 3'))
-        and None,
+        lambda folder: (
+            (folder / STATE).write_text((folder / STATE).read_text().replace('"tokens": 2', '"tokens": 3')) and None
+        ),
         "another checksum",
     ),
     "state.json without checksum": (replaced(STATE, b'{"schema_version": 2, "step": 2}'), "lacks its checksum"),
@@ -161,12 +162,17 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     assert "must not run" not in capsys.readouterr().out
 
 
+def data_forgotten_and_removed(folder: Path) -> None:
+    said(files={name: found for name, found in _files(folder).items() if name != DATA})(folder)
+    (folder / DATA).unlink()
+
+
 _REFUSED: dict[str, tuple[Damage, str]] = {
     "a later release's": (said(schema_version=7, release="9.1.0"), "schema_version 7.*use prism-megatron 9.1.0"),
     "no release's": (said(schema_version="two"), "schema_version two"),
     "a model of another width": (inside("model", hidden_size=32), "hidden_size is 16 here, 32 there"),
     "a model of other heads": (inside("model", num_attention_heads=4), "num_attention_heads is 2 here, 4 there"),
-    "another family's scaling of logits": (inside("model", logits_scaling=8.0), "logits_scaling is 1.0 here, 8.0 there"),
+    "another scaling of logits": (inside("model", logits_scaling=8.0), "logits_scaling is 1.0 here, 8.0 there"),
     "hostile metadata": (sealed(replaced(".metadata", pickle.dumps(Hostile())), ".metadata"), "print"),
     "a hostile tensor": (sealed(hostile_tensor, ".metadata", DATA), "can't be read"),
     "a tensor that isn't there": (sealed(without_tensor(NORM), ".metadata"), f"it has no {NORM}"),
@@ -178,11 +184,7 @@ _REFUSED: dict[str, tuple[Damage, str]] = {
     "weights alone": (said(optimizer_step=None), "no optimizer state"),
     "a random state that is none": (sealed(foreign_random_state, RANDOM), "isn't a random state"),
     "a file that .metadata points to and state.json forgot": (
-        lambda folder: (
-            said(files={name: found for name, found in _files(folder).items() if name != DATA})(folder),
-            (folder / DATA).unlink(),
-        )
-        and None,
+        data_forgotten_and_removed,
         "is missing",
     ),
 }

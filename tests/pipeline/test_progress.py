@@ -48,7 +48,9 @@ def test_the_last_whole_row_counts_while_the_next_is_being_written(tmp_path: Pat
     assert read_progress("mid", 1.0, tmp_path / "none.jsonl", 5) == NodeProgress("mid", 1.0)
 
 
-def test_plain_and_live_show_the_same_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_and_live_show_the_same_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     node = NodeProgress("mid", 65.0, 50, 200, "loss 2.500, ETA 40.0 s")
     monkeypatch.setattr("prism.pipeline.progress._PLAIN_EVERY_S", -1.0)
     PlainDisplay().show([node])

@@ -23,12 +23,9 @@ from tests.train.standing_in import stage_in
 
 
 def curve(steps: int, seed: int = 1) -> list[float]:
-    """A loss that falls from 9 to 2 with noise that has heavy tails, as that of small batches has."""
+    """A loss that falls from 9 to 2, with noise."""
     noise = random.Random(seed)
-    return [
-        2 + 7 * math.exp(-8 * step / steps) + 0.05 * noise.gauss(0, 1) * noise.expovariate(1) ** 0.5
-        for step in range(steps)
-    ]
+    return [2 + 7 * math.exp(-8 * step / steps) + noise.gauss(0, 0.05) for step in range(steps)]
 
 
 @pytest.fixture
@@ -87,7 +84,7 @@ def test_skipped_steps_are_counted_and_too_many_in_a_row_stop_the_stage(health: 
     notes(health, 5, 3.0, skipped=True)
     resumed = Health(OperationConfig(max_invalid_steps=3))
     resumed.restore(json.loads(json.dumps(health.state())))
-    with pytest.raises(PrismError, match=r"3 steps in a row.*\n*.*") as stopped:
+    with pytest.raises(PrismError, match="3 steps in a row") as stopped:
         notes(health, 6, 3.0, skipped=True)
     assert stopped.value.exit_code == 1
     assert "mid, steps 4 to 6" in str(stopped.value)

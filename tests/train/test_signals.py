@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
+import time
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 
-import pytest
-
+from prism.errors import Requeue
 from prism.train.signals import ASKING, StopRequest
 
-LOOP = """
-import sys, time
-from prism.errors import Requeue
-from prism.train.signals import StopRequest
 
-with StopRequest() as stop:
-    print("step 1", flush=True)
-    while not stop.requested:
-        time.sleep(0.01)
-    print("saved, as", stop.signal_name, "asked", flush=True)
-    error = Requeue("saved", place="here", remedy="start again")
-sys.exit(error.exit_code)
-"""
+def loop(steps: Connection) -> None:
+    """Trains until it is asked to leave."""
+    with StopRequest() as stop:
+        steps.send("step 1")
+        while not stop.requested:
+            time.sleep(0.01)
+        steps.send(f"saved, as {stop.signal_name} asked")
+    sys.exit(Requeue("saved", place="here", remedy="start again").exit_code)
 
 
-@pytest.mark.parametrize("number", ASKING)
-def test_a_process_that_is_asked_saves_and_leaves_with_the_code_of_requeue(number: signal.Signals) -> None:
-    process = subprocess.Popen([sys.executable, "-c", LOOP], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "step 1\n"
-    process.send_signal(number)
-    assert process.stdout.read() == f"saved, as {number.name} asked\n"
-    assert process.wait() == 85
+def test_a_process_that_is_asked_saves_and_leaves_with_the_code_of_requeue() -> None:
+    for number in ASKING:
+        ours, theirs = Pipe()
+        process = get_context("fork").Process(target=loop, args=(theirs,))
+        process.start()
+        assert ours.recv() == "step 1"
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        assert ours.recv() == f"saved, as {number.name} asked"
+        process.join()
+        assert process.exitcode == 85
 
 
 def test_the_first_signal_counts_and_earlier_handlers_come_back() -> None:

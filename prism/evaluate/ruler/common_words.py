@@ -28,7 +28,9 @@ def common_words(test: CommonWordsTest, length: int, generator: random.Random) -
     words = _words(test, generator)
     if len(words) <= test.common:
         raise BadInput(
-            f"{len(words)} different words for {test.common} common ones", place="common_words", remedy="give more words"
+            f"{len(words)} different words for {test.common} common ones",
+            place="common_words",
+            remedy="give more words",
         )
     solved = "".join(_example(test, generator, *(_SHORT_EXAMPLE if short else _EXAMPLE)) for _ in range(test.examples))
     common, others, seed = words[: test.common], words[test.common :], generator.getrandbits(64)

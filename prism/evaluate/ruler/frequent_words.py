@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import string
 from itertools import pairwise
@@ -41,8 +42,12 @@ def zeta_counts(words: int, vocabulary: int, alpha: float) -> list[int]:
 def zeta(alpha: float) -> float:
     """Riemann's zeta function for alpha > 1: a sum, and the Euler-Maclaurin estimate of its rest."""
     terms = _ZETA_TERMS
-    rest = terms ** (1 - alpha) / (alpha - 1) - terms**-alpha / 2 + alpha * terms ** (-alpha - 1) / 12
-    return sum(rank**-alpha for rank in range(1, terms + 1)) + rest
+    rest = (
+        math.pow(terms, 1 - alpha) / (alpha - 1)
+        - math.pow(terms, -alpha) / 2
+        + alpha * math.pow(terms, -alpha - 1) / 12
+    )
+    return math.fsum(math.pow(rank, -alpha) for rank in range(1, terms + 1)) + rest
 
 
 def _least(vocabulary: int, alpha: float) -> int:

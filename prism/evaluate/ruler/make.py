@@ -35,7 +35,9 @@ class Material:
 def needs_material(task: RulerTask) -> bool:
     """Whether the task reads its `path`."""
     test = task.test
-    return isinstance(test, QuestionsTest) or (isinstance(test, NeedlesTest | VariablesTest) and test.haystack == "essay")
+    return isinstance(test, QuestionsTest) or (
+        isinstance(test, NeedlesTest | VariablesTest) and test.haystack == "essay"
+    )
 
 
 def read_rows(path: Path) -> list[Mapping[str, Any]]:

@@ -46,7 +46,9 @@ def read_library(rows: Iterable[Mapping[str, Any]], place: str) -> Library:
     passages: dict[str, str] = {}
     for row in rows:
         try:
-            for question, others in _squad(row) if "data" in row else [_hotpot(row) if "context" in row else _line(row)]:
+            for question, others in (
+                _squad(row) if "data" in row else [_hotpot(row) if "context" in row else _line(row)]
+            ):
                 if question.text:
                     questions.append(question)
                 for passage in (*question.passages, *others):

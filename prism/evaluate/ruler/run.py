@@ -49,7 +49,9 @@ def run_ruler(
     done = _resume(samples_file, key, at_once)
     for start in range(len(done), count, at_once):
         numbers = range(start, min(start + at_once, count))
-        prompts = [make_prompt(task, number, material, lambda text: len(encode(task, contract, text))) for number in numbers]
+        prompts = [
+            make_prompt(task, number, material, lambda text: len(encode(task, contract, text))) for number in numbers
+        ]
         done += _answer(task, prompts, model, contract)
         write_jsonl(samples_file, ({**line, "key": key} for line in done))
     return _metrics(done), 0

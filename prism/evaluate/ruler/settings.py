@@ -1,4 +1,4 @@
-"""What a task's YAML says of a RULER test. Defaults are the benchmark's; wording may be changed for small vocabularies."""
+"""What a task's YAML says of a RULER test. Defaults are the benchmark's; a small vocabulary needs its own wording."""
 
 from __future__ import annotations
 

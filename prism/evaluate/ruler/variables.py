@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from prism.evaluate.ruler.draft import Draft
 from prism.evaluate.ruler.haystack import Units, essay, hide, noise, spread_depth
 from prism.evaluate.ruler.settings import VariablesTest
-from prism.evaluate.ruler.words import Distinct, maker
+from prism.evaluate.ruler.words import Distinct
 
 _EXAMPLE_UNITS = 5
 _NAME_LETTERS = 5
@@ -22,14 +23,12 @@ def variables(test: VariablesTest, index: int, generator: random.Random, text: S
         text: sentences of the essay.
     """
     known = "\n".join([test.noise, *text, test.assignment, test.reference, test.prompt])
-    letters = [maker(generator, "words", string.ascii_uppercase, _NAME_LETTERS)]
-    make_name = maker(generator, "words", test.name_words) if test.name_words else None
-    names = Distinct(make_name or (lambda: letters[0]().replace(" ", "")), known)
-    make_value = maker(generator, "words", test.value_words) if test.value_words else None
-    values = Distinct(make_value or (lambda: str(generator.randrange(10**4, 10**5))), known)
+    names = Distinct(_names(test, generator), known)
+    values = Distinct(_values(test, generator), known)
     solved = "".join(_example(test, generator, names, values) for _ in range(test.examples))
     chains = [_chain(test, names, values) for _ in range(test.chains)]
-    hidden, depths = [], []
+    hidden: list[str] = []
+    depths: list[float] = []
     for number, chain in enumerate(chains):
         places = sorted(generator.random() for _ in chain.sentences)
         if number == 0:  # the first assignments of a run of prompts lie evenly over the front half
@@ -46,20 +45,32 @@ def variables(test: VariablesTest, index: int, generator: random.Random, text: S
     return Draft(first.names, tuple(depths[: len(first.names)]), write)
 
 
+def _names(test: VariablesTest, generator: random.Random) -> Callable[[], str]:
+    if test.name_words:
+        return lambda: generator.choice(test.name_words)
+    return lambda: "".join(generator.choices(string.ascii_uppercase, k=_NAME_LETTERS))
+
+
+def _values(test: VariablesTest, generator: random.Random) -> Callable[[], str]:
+    if test.value_words:
+        return lambda: generator.choice(test.value_words)
+    return lambda: str(generator.randrange(10**4, 10**5))
+
+
+@dataclass(frozen=True)
 class _Chain:
     """Names that one value is handed on to, and the sentences that do so."""
 
-    def __init__(self, names: Sequence[str], value: str, sentences: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self.value = value
-        self.sentences = list(sentences)
+    names: tuple[str, ...]
+    value: str
+    sentences: tuple[str, ...]
 
 
 def _chain(test: VariablesTest, names: Distinct, values: Distinct) -> _Chain:
     its, value = [names.draw() for _ in range(test.hops + 1)], values.draw()
     told = [test.assignment.format(name=its[0], value=value)]
     told += [test.reference.format(name=its[hop + 1], other=its[hop]) for hop in range(test.hops)]
-    return _Chain(its, value, told)
+    return _Chain(tuple(its), value, tuple(told))
 
 
 def _ask(test: VariablesTest, context: str, chain: _Chain) -> str:

@@ -54,9 +54,7 @@ def english_words(generator: random.Random) -> list[str]:
     return single + joint
 
 
-def maker(
-    generator: random.Random, kind: ValueKind, words: Sequence[str] = (), length: int = 1
-) -> Callable[[], str]:
+def maker(generator: random.Random, kind: ValueKind, words: Sequence[str] = (), length: int = 1) -> Callable[[], str]:
     """Draws keys or values: of `length` of `words` where given, else of the kind."""
     if words:
         return lambda: " ".join(generator.choices(words, k=length))

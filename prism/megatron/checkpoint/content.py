@@ -58,9 +58,7 @@ def to_write(
         found = optimizer.sharded_state_dict(weights)
         tree.append(found["state"])
         common = {"optimizer": {"step": found["step"]}}
-    objects = sorted(
-        {item.unique_key for item in _objects(tree) if is_main_replica(item.replica_id)}
-    )
+    objects = sorted({item.unique_key for item in _objects(tree) if is_main_replica(item.replica_id)})
     return Content([_part(item) for item in _own(sharded_tensors(tree))], objects, common)
 
 

@@ -62,7 +62,7 @@ def describe_model(chunks: Sequence[torch.nn.Module]) -> dict[str, Any]:
     """What this rank knows of the model's shape; only the last pipeline stage knows about logits."""
     module = _innermost(chunks[-1])
     config = module.config
-    found = {key: getattr(config, key) for key in _MODEL_KEYS if getattr(config, key, None) is not None}
+    found = {key: getattr(config, key, None) for key in _MODEL_KEYS}
     found["activation"] = getattr(config.activation_func, "__name__", str(config.activation_func))
     found["hybrid_pattern"] = getattr(module, "hybrid_override_pattern", None)
     found["tied_embeddings"] = bool(module.share_embeddings_and_output_weights)
@@ -82,7 +82,7 @@ def impossible(said: StepState) -> str | None:
     layout = said.layout
     if layout is None:
         return None
-    sizes = {name: layout.get(name) for name in ("world", *_SIZES)}
+    sizes: dict[str, Any] = {name: layout.get(name) for name in ("world", *_SIZES)}
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             return f"{name} is {size}"

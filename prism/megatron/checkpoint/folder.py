@@ -41,7 +41,8 @@ class Checkpoint:
     def identity(self) -> str:
         """A hash that names this checkpoint's content."""
         if self.said.files is not None:
-            return fingerprint([self.step, dict(self.state), {name: found.xxh3 for name, found in self.said.files.items()}])
+            sums = {name: found.xxh3 for name, found in self.said.files.items()}
+            return fingerprint([self.step, dict(self.state), sums])
         files = sorted((file.name, file.stat().st_size) for file in self.path.iterdir() if file.is_file())
         return fingerprint([self.step, dict(self.state), files])
 
@@ -141,7 +142,7 @@ def _damages(checkpoint: Checkpoint) -> list[str]:
     files = checkpoint.said.files
     if files is None:
         if is_first():
-            log.warning("%s: saved by a release that kept no checksums; it is read without verification", checkpoint.path)
+            log.warning("%s: saved by a release without checksums; it is read without verification", checkpoint.path)
         return []
     names = sorted(files, key=lambda name: (-files[name].bytes, name))
     with ThreadPoolExecutor(_READERS) as pool:

@@ -123,7 +123,7 @@ def _optimizer_steps(checkpoint: Checkpoint, stored: Blocks) -> int:
     """
     if checkpoint.said.optimizer_step is not None:
         return checkpoint.said.optimizer_step
-    found: Any = None
+    found: int | None = None
     if checkpoint.said.layout is None and any(key.startswith(_STATE) for key in stored.metadata.state_dict_metadata):
         try:
             common = torch.load(checkpoint.path / "common.pt", map_location="cpu", weights_only=True)
@@ -131,7 +131,9 @@ def _optimizer_steps(checkpoint: Checkpoint, stored: Blocks) -> int:
         except Exception as error:  # whatever is wrong with the file, it isn't what megatron-core wrote
             text = (str(error).splitlines() or [""])[0][:200]
             raise BadInput(
-                f"common.pt can't be read ({text})", place=str(checkpoint.path), remedy="go back to an earlier checkpoint"
+                f"common.pt can't be read ({text})",
+                place=str(checkpoint.path),
+                remedy="go back to an earlier checkpoint",
             ) from None
     if found is None:
         raise BadInput(

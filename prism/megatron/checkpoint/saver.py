@@ -89,6 +89,11 @@ class Saver:
         if wait:
             self._raise_if_failed()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a save isn't taken note of yet."""
+        return self._pending is not None
+
     def poll(self) -> None:
         """Takes note of a save that is written; called at every step. Costs nothing while there is none.
 

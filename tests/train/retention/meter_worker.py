@@ -9,8 +9,10 @@ import json
 import sys
 from pathlib import Path
 
+import torch.distributed as dist
+
 from prism.megatron import checkpoint
-from prism.megatron.parallel import Layout, is_first_rank, process_groups
+from prism.megatron.parallel import Layout, is_first_rank, model_parallel_groups
 from prism.megatron.trainee import Trainee
 from prism.recipe import OptimizerConfig, load_recipe
 from prism.train.held_out import Passage
@@ -22,6 +24,7 @@ LAYOUTS = {
     "TP2": Layout(tensor=2),
     "TP2+SP": Layout(tensor=2, sequence_parallel=True),
     "PP2": Layout(pipeline=2),
+    "PP2+VP2": Layout(pipeline=2, virtual=2),
     "CP2": Layout(context=2),
     "DP2": Layout(),
 }
@@ -57,11 +60,13 @@ def scores(layout: Layout, weights: Path | None, save_to: Path | None = None) ->
 
 def main() -> None:
     root = Path(sys.argv[1])
+    dist.init_process_group("gloo")
     for name, layout in LAYOUTS.items():
-        with process_groups(layout, seed=1):
+        with model_parallel_groups(layout, seed=1):
             found = scores(layout, root / "weights")
             if is_first_rank():
                 (root / f"{name}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -53,7 +54,7 @@ def gate() -> SequentialBounds:
 def test_what_may_be_spent_grows_from_nothing_to_the_rate(spending: Spending) -> None:
     values = [spent(spending, 0.01, time) for time in np.linspace(0, 1, 50)]
     assert values[0] == 0 and values[-1] == pytest.approx(0.01)
-    assert all(before <= after for before, after in zip(values, values[1:], strict=False))
+    assert all(before <= after for before, after in pairwise(values))
 
 
 def test_obrien_fleming_spends_little_early() -> None:
