@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from _harness import Ratio, report
-from _retention_runs import Recording, miniature, record, train
+from _retention_runs import Outcome, Recording, miniature, record, train
 
 from prism.recipe import Recipe, load_recipe
 from prism.train.retention import RetentionGate
@@ -60,22 +61,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(options.runs or temporary)
         if options.record:
-            recipe = _based(root, 1, RECORDED)
-            record(recipe, "mid")[0].save(RECORDING)
-        replays = 150 if options.quick else options.replays
-        alarms = replay(Recording.load(RECORDING), load_recipe("miniature", RECORDED), replays)
-        low, high = wilson(alarms, replays)
-        figures |= {"replays": replays, "false alarms": alarms, "95% interval": [round(low, 4), round(high, 4)]}
-        ratios["false_alarm_rate"] = Ratio(alarms / replays, RATE, "at_most")
-        if not options.quick:
-            runs = {seed: run_seed(root, seed) for seed in range(1, options.seeds + 1)}
+            record(_based(root, 1, RECORDED), "mid").save(RECORDING)
+        replays, seeds = (150, 0) if options.quick else (options.replays, options.seeds)
+        if replays:
+            alarms = replay(Recording.load(RECORDING), load_recipe("miniature", RECORDED), replays)
+            low, high = wilson(alarms, replays)
+            figures |= {"replays": replays, "false alarms": alarms, "95% interval": [round(low, 4), round(high, 4)]}
+            ratios["false_alarm_rate"] = Ratio(alarms / replays, RATE, "at_most")
+        if seeds:
+            runs = {seed: run_seed(root, seed) for seed in range(1, seeds + 1)}
             figures |= {f"seed {seed}": run for seed, run in runs.items()}
-            caught = [run["no_general_stopped"] is not None and run["no_general_third"] for run in runs.values()]
-            quiet = [run["paper_stopped"] is None for run in runs.values()]
-            ratios["caught_in_first_third"] = Ratio(sum(caught) / len(caught), 1.0)
-            ratios["quiet_on_the_papers_mixture"] = Ratio(sum(quiet) / len(quiet), 1.0)
+            caught = sum(run["no_general_third"] for run in runs.values())
+            quiet = sum(run["paper_stopped"] is None for run in runs.values())
+            ratios["caught_in_first_third"] = Ratio(caught / seeds, 1.0)
+            ratios["quiet_on_the_papers_mixture"] = Ratio(quiet / seeds, 1.0)
             shares = sorted(run["overhead"] for run in runs.values())
-            ratios["overhead_share"] = Ratio(shares[len(shares) // 2], 0.03, "at_most")
+            ratios["overhead_share"] = Ratio(shares[seeds // 2], 0.03, "at_most")
     report("retention", ratios, figures)
 
 
@@ -142,20 +143,25 @@ def run_seed(root: Path, seed: int) -> dict[str, Any]:
     without = train(recipe, "mid_no_general", lambda vocabulary: [RetentionGate(vocabulary)])
     paper = train(recipe, "mid", lambda vocabulary: [RetentionGate(vocabulary)])
     steps = recipe.training_config("mid").steps
-    stopped = len(without.rows) if without.refused else None
+    stopped = _stopped_at(without)
     looks = [row["retention"]["general"] for row in paper.rows if "retention" in row]
     nearest = max(look["degradation"] / look["limit"] for look in looks)
     last = looks[-1]
     found = {
         "no_general_stopped": stopped,
         "no_general_third": stopped is not None and stopped <= steps / 3,
-        "paper_stopped": len(paper.rows) if paper.refused else None,
+        "paper_stopped": _stopped_at(paper),
         "paper_nearest_to_limit": round(nearest, 3),
         "paper_at_the_end": [round(last[key], 2) for key in ("low", "degradation", "high")],
         "overhead": paper.rows[-1]["timing"]["retention"]["share"],
     }
     print(f"seed {seed}: {found}", flush=True)
     return found
+
+
+def _stopped_at(outcome: Outcome) -> int | None:
+    """The step at which the gate stopped the run."""
+    return None if outcome.refused is None else int(re.findall(r"at step (\d+)", outcome.refused)[0])
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -176,9 +182,9 @@ def _based(root: Path, seed: int, overrides: Sequence[str]) -> Recipe:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The retention gate on the miniature.")
-    parser.add_argument("--quick", action="store_true", help="few replays of the stored recording, no runs")
-    parser.add_argument("--replays", type=int, default=5_000)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--quick", action="store_true", help="150 replays of the stored recording, no runs")
+    parser.add_argument("--replays", type=int, default=5_000, help="0 for none")
+    parser.add_argument("--seeds", type=int, default=10, help="0 for none")
     parser.add_argument("--runs", help="folder in which runs are kept; a temporary one without")
     parser.add_argument("--record", action="store_true", help="record the replayed run anew")
     return parser.parse_args()

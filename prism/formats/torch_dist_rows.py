@@ -86,6 +86,21 @@ class TorchDistRows(TorchDist):
             key for key, value in described.items() if key.startswith(WEIGHTS) and not isinstance(value, StoredTensor)
         ]
 
+    def check_files(self) -> None:
+        """Raises Damaged when a file that holds weights is missing or too short; its content isn't looked at."""
+        needed: dict[str, int] = {}
+        for kept in self.kept():
+            for chunk in self._metadata.state_dict_metadata[kept.key].chunks:
+                place = self._metadata.find(kept.key, chunk.offsets)
+                end = place.offset + place.length
+                needed[place.relative_path] = max(end, needed.get(place.relative_path, 0))
+        for name, size in needed.items():
+            file = self.path / name
+            if not file.is_file():
+                raise self._damaged(f"{name} is missing")
+            if file.stat().st_size < size:
+                raise self._damaged(f"{name} is cut short")
+
     def _read_rows(self, stored: _Stored, first: int, target: Tensor) -> None:
         found = 0
         for overlap in self._overlaps(stored, first, first + len(target)):

@@ -132,8 +132,10 @@ def _open(path: Path) -> HfFolder | TorchDistRows:
     if (path / "config.json").is_file():
         return HfFolder(path)
     found = find_checkpoint(path)
+    checkpoint = TorchDistRows(found)
+    checkpoint.check_files()
     _verify(found)
-    return TorchDistRows(found)
+    return checkpoint
 
 
 def _verify(checkpoint: Path) -> None:

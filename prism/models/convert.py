@@ -18,8 +18,9 @@ import torch
 
 from data_prep.files import fingerprint, read_json, write_bytes, write_json
 from prism.errors import BadInput, UsageError
-from prism.formats.files import SCHEMA_VERSION, step_name
+from prism.formats.files import step_name
 from prism.formats.hf_folder import HfFolder, write_tensors
+from prism.formats.step_state import seal
 from prism.formats.torch_dist import TorchDist
 from prism.formats.torch_dist_writer import write_torch_dist
 from prism.formats.whole_folder import carry, check_room, hidden, refuse_existing, take_name
@@ -159,7 +160,7 @@ def _weights(model: ModelConfig) -> list[Weight]:
 
 def _describe_step(folder: Path, state: Mapping[str, Any]) -> None:
     torch.save({}, folder / "common.pt")
-    write_json(folder / "state.json", {"schema_version": SCHEMA_VERSION, "step": 0, **state})
+    seal(folder, 0, state)
 
 
 def _write_megatron(

@@ -1,4 +1,4 @@
-"""`prism merge`, as a process: two forms, exit codes, one line an error."""
+"""`prism merge`, two forms, exit codes, one line an error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from prism.cli import main
 from tests.longcontext import made
 from tests.models.tiny_io import ROOT
 
@@ -45,9 +46,14 @@ def test_three_folders_are_merged_and_a_second_time_refused(tmp_path: Path) -> N
         (["miniature", "--stage", "no_such_stage"], 2, "error: miniature: the recipe has no such stage."),
     ],
 )
-def test_what_it_cannot_do_is_said_in_one_line(arguments: list[str], code: int, message: str) -> None:
-    done = prism_merge(*arguments)
-    assert done.returncode == code
-    (error,) = done.stderr.splitlines()
+def test_what_it_cannot_do_is_said_in_one_line(
+    arguments: list[str], code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["prism", "merge", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == code
+    (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(message)
     assert not (ROOT / "out").exists()

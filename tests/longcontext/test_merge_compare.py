@@ -81,7 +81,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "other heads": (
         config(num_attention_heads=8, head_dim=8),
-        "the models differ: head_dim is None in base, 8 in trained; num_attention_heads is 4 in base, 8 in trained",
+        "the models differ: head_dim is 16 in base, 8 in trained; num_attention_heads is 4 in base, 8 in trained",
     ),
     "another norm": (config(rms_norm_eps=1e-6), "norm_epsilon is 1e-05 in base, 1e-06 in trained"),
     "another family": (
@@ -94,7 +94,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "tokens at other ids": (
         tokens({**WORDS, "w3": 4, "w4": 3}),
-        "the tokenizers differ: id 4 is 'w4' in base, 'w3' in trained. Remedy: merge checkpoints of one tokenizer",
+        "the tokenizers differ: id 3 is 'w3' in base, 'w4' in trained. Remedy: merge checkpoints of one tokenizer",
     ),
     "a token that moved": (
         tokens({"new" if word == "w7" else word: number for word, number in WORDS.items()} | {"w7": 7 + 100}),
@@ -181,7 +181,7 @@ def cut_short(step: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (cut_short, "Remedy: copy the checkpoint again"),
+        (cut_short, "is cut short. Remedy: copy the checkpoint again"),
         (flip_a_byte, "has another checksum"),
         (lambda step: next(step.glob("__0_0.distcp")).unlink(), "is missing"),
         (lambda step: (step / ".metadata").unlink(), "no torch_dist checkpoint"),

@@ -25,6 +25,9 @@ class MaskedRows:
 
     names = ("web", "math", "code")
 
+    def __len__(self) -> int:
+        return GLOBAL * STEPS
+
     def __getitem__(self, sample: int) -> Sample[TrainingRow]:
         tokens = np.arange(sample * LENGTH, (sample + 1) * LENGTH)
         ends = np.array([2, LENGTH], np.int32)

@@ -77,6 +77,9 @@ def test_rows_without_masks_make_a_batch_without_one(alone: Layout) -> None:
     class Whole:
         names = ("web",)
 
+        def __len__(self) -> int:
+            return GLOBAL
+
         def __getitem__(self, sample: int) -> Sample[TrainingRow]:
             tokens = np.full(LENGTH, sample)
             return Sample(0, sample, TrainingRow(tokens, tokens, None, None))
@@ -90,6 +93,9 @@ def test_rows_without_masks_make_a_batch_without_one(alone: Layout) -> None:
 def test_a_global_batch_in_which_no_label_counts_has_a_loss_of_0(alone: Layout) -> None:
     class Nothing:
         names = ("web",)
+
+        def __len__(self) -> int:
+            return GLOBAL
 
         def __getitem__(self, sample: int) -> Sample[TrainingRow]:
             tokens = np.full(LENGTH, sample)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,7 +113,7 @@ _SKIPPED: dict[str, tuple[Damage, str]] = {
     "state.json missing": (missing(STATE), "is missing"),
     "data longer": (lambda folder: (folder / DATA).open("ab").write(b"x") and None, "bytes, not"),
     "data of another step": (taken_from(DATA, 1), "checksum"),
-    "random state of another step": (taken_from("common.pt", 1), "checksum"),
+    "common.pt of another step": (taken_from("common.pt", 1), "checksum"),
     "state.json of another step": (taken_from(STATE, 1), "is of step 1"),
     "all of another step under this name": (
         lambda folder: [shutil.copy(file, folder) for file in folder.with_name("step_00000001").iterdir()] and None,
@@ -154,8 +156,6 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
         found = checkpoint.require_latest(tmp_path)
     assert found.step == 1 and found.state["tokens"] == 1
     assert any("is skipped" in line for line in caplog.messages)
-    import re
-
     assert re.search(words, " ".join(caplog.messages)), caplog.messages
     spare.resume(found)
     assert torch.equal(weights(spare), kept[1])
@@ -191,8 +191,6 @@ _REFUSED: dict[str, tuple[Damage, str]] = {
 
 
 def _files(folder: Path) -> dict[str, object]:
-    import json
-
     found: dict[str, object] = json.loads((folder / STATE).read_text())["files"]
     return found
 

@@ -99,7 +99,7 @@ class Rows:
         batches = BlendedBatches(self.samples, 1, 1).global_batch(sample)
         loss = NextTokenLoss(len(self.samples.names))
         with torch.no_grad():
-            sums = forward_backward(self.model, batches, loss, report=REPORT, forward_only=True)
+            sums = forward_backward([self.model], batches, loss, report=REPORT, forward_only=True)
         return float(sums["loss_sum"].sum() / sums["tokens"].sum())
 
     def piece_losses(self, row: TrainingRow) -> Tensor:
