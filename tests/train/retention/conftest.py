@@ -27,7 +27,7 @@ SETTINGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     with process_groups(Layout(), seed=1):
         yield
