@@ -92,7 +92,8 @@ def prepared(context: Any, recipe: str, cluster: dict[str, int], root: Path) -> 
     overrides = (
         f"run.directory={root}", f"run.name={name}",
         *(f"data.world.tokens.{source}={words}" for source, words in WORLD.items()),
-        "midtrain.micro_batch_size=8", "pipeline.base.with.steps=10", f"pipeline.mid.with.steps={STEPS}", f"midtrain.checkpoint.every_steps={EVERY}",
+        "midtrain.micro_batch_size=8", "pipeline.base.with.steps=10",
+        f"pipeline.mid.with.steps={STEPS}", f"midtrain.checkpoint.every_steps={EVERY}",
     )  # fmt: skip
     alone = Setup(recipe, overrides, 1, root / name)
     process = context.Process(target=prepare, args=(alone,))

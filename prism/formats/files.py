@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-SCHEMA_VERSION = 1
-"""Of the state.json that makes a folder of torch_dist files a checkpoint of this project."""
-
 
 def step_name(step: int) -> str:
     """Name of a checkpoint's folder."""

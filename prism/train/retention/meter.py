@@ -39,9 +39,11 @@ class Meter:
         """Positions that a look reads, padding included, over all ranks."""
         replicas = data_parallel_size()
         for length, members in _by_length(passages, longest, layout).items():
-            rows = max(1, min(tokens_at_once // length, -(-len(members) // replicas)))
+            most = max(1, tokens_at_once // length)
+            rounds = _over(len(members), most * replicas)
+            rows = _over(len(members), rounds * replicas)
             self._held_out.append(HeldOut(members, self._groups, length, rows))
-            self.tokens += -(-len(members) // (rows * replicas)) * rows * replicas * length
+            self.tokens += rounds * rows * replicas * length
 
     def scores(self, trainee: Trainee) -> dict[str, Floats]:
         """(items,) float64 of each measure; the same on every rank."""
@@ -59,5 +61,10 @@ def _by_length(passages: Sequence[Passage], longest: int, layout: Layout) -> dic
         length = _SHORTEST
         while length < len(passage.tokens) - 1:
             length *= 2
-        found.setdefault(min(-(-length // pieces) * pieces, longest), []).append(passage)
+        found.setdefault(min(_over(length, pieces) * pieces, longest), []).append(passage)
     return dict(sorted(found.items()))
+
+
+def _over(number: int, divisor: int) -> int:
+    """number / divisor, rounded up."""
+    return -(-number // divisor)
