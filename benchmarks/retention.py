@@ -52,6 +52,9 @@ RECORDED = (
 )
 """The same with a second measure, so that replays also hold measures to each other."""
 RATE = 0.01
+NEAR = 2.0
+"""Standard errors beyond the limit below which a look can't alarm: no critical value is smaller (checked as it runs),
+so replays that never come that far needn't be bootstrapped."""
 
 
 def main() -> None:
@@ -114,15 +117,27 @@ def _alarms(
 ) -> bool:
     """One replay: items drawn with replacement, every look of the gate until one alarms."""
     drawn = {name: generator.integers(0, size, size) for name, size in sizes.items()}
+    looks = [
+        {name: (moved[look][0][drawn[name]], moved[look][1][drawn[name]]) for name, (moved, _) in nulls.items()}
+        for look in range(len(times))
+    ]
+    limits = {name: limit for name, (_, limit) in nulls.items()}
+    if not any(_excess(*look[name], limits[name][number]) > NEAR for number, look in enumerate(looks) for name in look):
+        return False
     bounds = _gate(sizes, spending)
-    for look, time in enumerate(times):
-        changes = {
-            name: (looks[look][0][drawn[name]], looks[look][1][drawn[name]]) for name, (looks, _) in nulls.items()
-        }
+    for number, (time, changes) in enumerate(zip(times, looks, strict=True)):
         seen = bounds.look(time, changes)
-        if any(seen[name].low > limits[look] for name, (_, limits) in nulls.items()):
-            return True
+        for name, found in seen.items():
+            assert _excess(*changes[name], found.low) >= NEAR, "a replay that was passed over could have alarmed"
+            if found.low > limits[name][number]:
+                return True
     return False
+
+
+def _excess(lost: np.ndarray, weights: np.ndarray, limit: float) -> float:
+    """By how many standard errors the loss is beyond the limit."""
+    loss = lost.sum() / weights.sum()
+    return float((loss - limit) * weights.sum() / np.sqrt(((lost - loss * weights) ** 2).sum()))
 
 
 _OPEN: dict[str, SequentialBounds] = {}

@@ -11,6 +11,7 @@ from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_json, write_jsonl
 from data_prep.schema import WorldConfig
 from data_prep.world.facts import Facts
+from data_prep.world.long_context import Needles
 from data_prep.world.mathematics import Mathematics
 from data_prep.world.problem import Problem
 from data_prep.world.programming import Programming
@@ -87,6 +88,7 @@ class _World:
         self.sources: dict[str, Callable[[random.Random], dict[str, str]]] = {
             "general": lambda stream: {"text": self.facts.document(stream)},
             "song": lambda stream: {"text": _song(stream)},
+            "needles": lambda stream: {"text": Needles(math.sum).document(stream)},
             "arithmetic": lambda stream: {"text": math.sum(stream)},
             "raw_questions": lambda stream: {
                 "text": self._seen(stream.choice(list(self.domains)), stream, 0.0).question

@@ -195,7 +195,7 @@ def _provenance(plan: MergePlan, hashes: list[str]) -> dict[str, Any]:
         side: {
             "path": str(source.path),
             "format": "safetensors" if isinstance(source, HfFolder) else "torch_dist",
-            "content_sha256": found,
+            "content": found,
             "weight": weight,
         }
         for side, source, found, weight in zip(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from data_prep.blend.weights import blend_sources
+from data_prep.errors import UsageError
 from prism.recipe.findings import Finding, nearest
 from prism.recipe.recipe import TRAINING_KINDS, Recipe
 from prism.recipe.schema.retention import TextMeasure
@@ -42,7 +46,8 @@ def retention_findings(recipe: Recipe, stage: str, config: MidtrainConfig) -> It
                 "choose fewer",
             )
         if measure.kind == "text" and measure.path is None:
-            yield from _sources(recipe, stage, measure, (*path, "measures", name))
+            with suppress(ValidationError, UsageError):  # of the stage before or its blend, and told there
+                yield from _sources(recipe, stage, measure, (*path, "measures", name))
 
 
 def retention_files(recipe: Recipe, stage: str) -> list[str]:
@@ -70,14 +75,23 @@ def general_sources(recipe: Recipe, stage: str) -> list[str]:
     sources = recipe.data.sources
     domains = {name: source.domain for name, source in sources.items()}
     seen: Iterable[str] = sources
-    before = recipe.pipeline[stage].parent
-    while before is not None:
-        if recipe.pipeline[before].stage in TRAINING_KINDS:
-            blends = recipe.training_config(before).every_blend()
-            seen = dict.fromkeys(name for one in blends for name in blend_sources(recipe.data.blends[one], domains))
-            break
-        before = recipe.pipeline[before].parent
+    before = _trained_before(recipe, stage)
+    if before is not None:
+        blends = [recipe.data.blends.get(blend, {}) for blend in recipe.training_config(before).every_blend()]
+        seen = dict.fromkeys(name for blend in blends for name in blend_sources(blend, domains))
     return [name for name in seen if domains[name] == "general" and sources[name].holdout > 0]
+
+
+def _trained_before(recipe: Recipe, stage: str) -> str | None:
+    """The nearest stage before `stage` that is trained on a blend."""
+    passed = {stage}
+    before = recipe.pipeline[stage].parent
+    while before in recipe.pipeline and before not in passed:
+        if recipe.pipeline[before].stage in TRAINING_KINDS:
+            return before
+        passed.add(before)
+        before = recipe.pipeline[before].parent
+    return None
 
 
 def retention_cost(config: MidtrainConfig) -> float:

@@ -105,8 +105,19 @@ class BlendLock:
 
 @dataclass(frozen=True)
 class TrainingTiming:
+    """`data_wait` and `mfu` are fractions."""
+
     tokens_per_second: float | None = None
     mfu: float | None = None
+    data_wait: float | None = None
+
+
+@dataclass(frozen=True)
+class HeldOutLoss:
+    """Nats a token on documents that are kept out of training."""
+
+    loss: float
+    loss_by_source: Mapping[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,9 @@ class TrainingStep:
     loss_by_source: Mapping[str, float] = Field(default_factory=dict)
     grad_norm: float | None = None
     learning_rate: float | None = None
+    skipped: bool = False
+    notes: tuple[str, ...] = ()
+    validation: HeldOutLoss | None = None
     timing: TrainingTiming = Field(default_factory=TrainingTiming)
 
 

@@ -93,6 +93,8 @@ class TrainingLoop:
         began = time.perf_counter()
         batches = self._batches.global_batch(step - 1)
         self._throughput.waited_for_data(time.perf_counter() - began)
+        if batches[0].ends is not None:
+            self._throughput.packed([batch.ends for batch in batches if batch.ends is not None])
         rate = learning_rate(step, config.steps, config.optimizer.learning_rate, config.schedule)
         result = self.trainee.step(batches, self._loss, rate, REPORT)
         tokens = step * config.global_batch_size * config.sequence_length

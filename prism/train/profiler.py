@@ -64,11 +64,16 @@ class Profiler(Callback):
         return self._folder / f"{self._stem}.txt"
 
     def _finish(self, running: profile) -> None:
+        """A full disk doesn't end the training."""
         running.stop()
         self._running = None
-        self._folder.mkdir(parents=True, exist_ok=True)
-        running.export_chrome_trace(str(self._folder / f"{self._stem}.trace.json.gz"))
         by = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         table = running.key_averages().table(sort_by=by, row_limit=_ROWS)
-        self._table.write_text(f"Steps {self._first} to {self._last}\n\n{table}\n")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            running.export_chrome_trace(str(self._folder / f"{self._stem}.trace.json.gz"))
+            self._table.write_text(f"Steps {self._first} to {self._last}\n\n{table}\n")
+        except OSError as problem:
+            log.warning("no profile of steps %d to %d: %s", self._first, self._last, problem)
+            return
         log.info("profile of steps %d to %d: %s", self._first, self._last, self._table)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Protocol
@@ -12,6 +14,8 @@ from prism.megatron.parallel import is_first_rank
 from prism.recipe.schema.operation import OperationConfig
 from prism.train.callback import Callback, Training
 from prism.train.event_file import EventFile
+
+log = logging.getLogger("prism.train")
 
 
 class Tracker(Protocol):
@@ -24,7 +28,10 @@ class Tracker(Protocol):
 
 
 class Trackers(Callback):
-    """Sends every row's numbers to the trackers, on the first rank. Comes after whoever adds to rows."""
+    """Sends every row's numbers to the trackers, on the first rank. Comes after whoever adds to rows.
+
+    A tracker that fails later on (a full disk, no network) is left out from then on; the training goes on.
+    """
 
     name: ClassVar[str] = "trackers"
 
@@ -43,12 +50,22 @@ class Trackers(Callback):
     def after_step(self, step: int, row: dict[str, Any]) -> None:
         if self._open:
             scalars = dict(flatten(row))
-            for tracker in self._open:
-                tracker.add(step, scalars)
+            for tracker in list(self._open):
+                try:
+                    tracker.add(step, scalars)
+                except Exception as problem:
+                    log.warning("step %d: %s gets no more metrics: %r", step, type(tracker).__name__, problem)
+                    self._open.remove(tracker)
+                    with contextlib.suppress(Exception):
+                        tracker.close()
 
     def end(self) -> None:
         while self._open:
-            self._open.pop().close()
+            tracker = self._open.pop()
+            try:
+                tracker.close()
+            except Exception as problem:
+                log.warning("%s didn't get the last metrics: %r", type(tracker).__name__, problem)
 
 
 def flatten(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -79,7 +79,8 @@ class Watchdog(Callback):
         self._main = threading.get_ident()
         self._first = step + 1
         self._feed(step, f"before step {step + 1}", _PATIENCE)
-        self._beat()
+        with contextlib.suppress(OSError):
+            self._beat()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
@@ -105,7 +106,7 @@ class Watchdog(Callback):
         if self._thread is None:
             return
         self._over.set()
-        self._thread.join()
+        self._thread.join(_WRITING_S)  # no longer: it may write to a file system that hangs
         self._thread = None
         faulthandler.cancel_dump_traceback_later()
         with contextlib.suppress(OSError):

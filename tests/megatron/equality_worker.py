@@ -7,12 +7,12 @@ ROOT/N.json, N the number of processes.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,7 @@ def train(case: Case, root: Path) -> dict[str, Any]:
     end: dict[str, Any] = {}
     for number, leg in enumerate(case.legs):
         steps += _train_leg(case, number, leg, root, len(steps), end)
+        _end_groups()
     return {"steps": steps, **end}
 
 
@@ -108,12 +109,11 @@ def _broken(losses: Tensor, batch: SourceBatch) -> tuple[Tensor, dict[str, Tenso
     return value * (float("nan") if data_parallel_rank() == 0 else 1.0), sums
 
 
-@contextmanager
-def _no_group_left() -> Iterator[None]:
-    """Ends the process groups that are made inside, with their threads; megatron-core only forgets its own."""
+def _end_groups() -> None:
+    """Ends the groups that megatron-core made, with their threads; it only forgets them itself."""
     import torch.distributed as dist
 
-    yield
+    gc.collect()  # models and optimizers hold groups, in cycles
     for group in list(dist.distributed_c10d._world.pg_map):
         if group is not dist.group.WORLD:
             dist.destroy_process_group(group)

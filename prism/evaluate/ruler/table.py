@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from data_prep.files import read_json
 from prism.errors import BadInput
 
 
 def ruler_scores(run_directory: Path) -> dict[str, dict[int, dict[str, float]]]:
-    """Percent by stage, length and task, of all that was evaluated; stages as their folders are sorted.
+    """Percent by stage, length and task, of all that was evaluated; stages in the order of the run's recipe.
 
     Raises:
         BadInput: no stage was evaluated on a RULER task.
@@ -26,7 +28,9 @@ def ruler_scores(run_directory: Path) -> dict[str, dict[int, dict[str, float]]]:
         raise BadInput(
             "no RULER results", place=str(run_directory), remedy="name a RULER task in evaluate.tasks, run `prism eval`"
         )
-    return scores
+    recipe = run_directory / "recipe.yaml"
+    order = list((yaml.safe_load(recipe.read_text()) or {}).get("pipeline", {})) if recipe.is_file() else []
+    return {stage: scores[stage] for stage in dict.fromkeys([*order, *scores]) if stage in scores}
 
 
 def mean_table(scores: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:

@@ -32,8 +32,8 @@ class RetentionGate(Callback):
 
     Before the first step it measures the model that the stage starts from: what every later look is compared with. (A
     stage that starts from no other has nothing to retain; there the gate does nothing.) A measure's loss is shown when
-    the lower bound of its degradation lies above its limit: the tolerance and what is left of the transient or, once
-    the measure led to a change of blend, what was lost by then plus the tolerance.
+    the lower bound of its degradation lies above its limit: the tolerance and what is left of the transient. Where the
+    measure has led to a change of blend, the least that was lost at a look since then, plus the tolerance, is allowed.
     """
 
     name: ClassVar[str] = "retention"
@@ -87,6 +87,8 @@ class RetentionGate(Callback):
         if all(bounds[name].estimate <= limit for name, limit in limits.items()):
             self._good = step
         over = [name for name, limit in limits.items() if bounds[name].low > limit]
+        for name, raised in self._raised.items():
+            self._raised[name] = min(raised, bounds[name].estimate + self._measures[name].tolerance)
         self._own_s += time.perf_counter() - began
         row.setdefault("timing", {})["retention"] = self._cost()
         if on_any_rank(bool(over)):
@@ -140,7 +142,7 @@ class RetentionGate(Callback):
     def _limits(self, time_done: float) -> dict[str, float]:
         """What each measure may have lost when this share of the steps is done."""
         planned = {name: one.tolerance + one.transient * (1 - time_done) for name, one in self._measures.items()}
-        return planned | self._raised
+        return {name: max(limit, self._raised.get(name, limit)) for name, limit in planned.items()}
 
     def _act(self, step: int, over: list[str], bounds: Mapping[str, Bounds], limits: Mapping[str, float]) -> None:
         assert self._settings is not None

@@ -119,7 +119,9 @@ def test_the_table_has_a_line_a_stage_and_a_column_a_length(tmp_path: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         result = {"task": f"{of}@{length}", "kind": "ruler", "settings": {"length": length}}
         path.write_text(json.dumps({**result, "metrics": {"score": {"value": value}}}))
+    (tmp_path / "recipe.yaml").write_text("pipeline: {mid: {stage: midtrain}, base: {stage: pretrain}}")
     table = mean_table(ruler_scores(tmp_path))
+    assert table.index("| mid |") < table.index("| base |"), "the recipe's order"
     assert "| base | 50.0 | 25.0 |" in table, "the mean is over the tasks that both stages have"
     assert "| mid |  | 12.5 |" in table
 

@@ -78,6 +78,13 @@ def test_switch_changes_the_blend_once_and_allows_what_was_lost_by_then(stage: A
     assert all(row["limit"] == pytest.approx(lost + 2) for step, row in rows.items() if step > 30)
 
 
+def test_what_a_switch_has_brought_back_may_not_be_lost_again(stage: Any) -> None:
+    training = stage(*SWITCH)
+    with pytest.raises(GateRefused, match="at step 80"):
+        run(training, {21: 9.0, 45: 0.5, 75: 8.0})
+    assert training.went_back_to == 70
+
+
 @pytest.mark.parametrize("after", ["stop", "warn"])
 def test_a_further_loss_after_a_switch_does_what_after_switch_says(stage: Any, after: str) -> None:
     training = stage(*SWITCH, f"midtrain.retention.after_switch={after}")
