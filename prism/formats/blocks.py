@@ -46,8 +46,8 @@ class Blocks:
             common = overlap(box, chunk.offsets, chunk.sizes)
             if common is None:
                 continue
-            piece = self._kept(key, tuple(chunk.offsets))[_within(common, chunk.offsets)]
-            target[_within(common, offsets)].copy_(piece)
+            piece = self._kept(key, tuple(chunk.offsets))[within(common, chunk.offsets)]
+            target[within(common, offsets)].copy_(piece)
             found += piece.numel()
         if found != target.numel():
             raise Damaged(f"{key} isn't complete", self.path)
@@ -88,7 +88,8 @@ def overlap(box: Box, offsets: Sequence[int], sizes: Sequence[int]) -> list[tupl
     return None if any(low >= high for low, high in common) else common
 
 
-def _within(box: Box, offsets: Sequence[int]) -> tuple[slice, ...]:
+def within(box: Box, offsets: Sequence[int]) -> tuple[slice, ...]:
+    """A box as slices of a block that begins at `offsets`."""
     return tuple(slice(low - first, high - first) for (low, high), first in zip(box, offsets, strict=True))
 
 

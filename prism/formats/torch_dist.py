@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prism.errors import BadInput
-from prism.formats.blocks import Blocks
+from prism.formats.blocks import Blocks, overlap, within
 from prism.formats.megatron_keys import plain_name, split_layer, stored_parts
 from prism.formats.safe_metadata import StoredTensor
 from prism.formats.step_state import Damaged
@@ -95,20 +95,16 @@ class TorchDist:
         whole: Tensor | None = None
         found = 0
         for chunk in self._metadata.state_dict_metadata[stored.key].chunks:
-            bounds = [
-                (max(low, start), min(high, start + size))
-                for (low, high), start, size in zip(wanted, chunk.offsets, chunk.sizes, strict=True)
-            ]
-            if any(low >= high for low, high in bounds):
+            common = overlap(wanted, chunk.offsets, chunk.sizes)
+            if common is None:
                 continue
-            block = self._blocks.block(stored.key, chunk.offsets)
-            piece = block[tuple(slice(low - o, high - o) for (low, high), o in zip(bounds, chunk.offsets, strict=True))]
+            piece = self._blocks.block(stored.key, chunk.offsets)[within(common, chunk.offsets)]
             found += piece.numel()
             if piece.shape == shape:
                 whole = piece
                 break
             whole = torch.empty(shape, dtype=stored.dtype) if whole is None else whole
-            whole[tuple(slice(low - w, high - w) for (low, high), (w, _) in zip(bounds, wanted, strict=True))] = piece
+            whole[within(common, [low for low, _ in wanted])] = piece
         if whole is None or found != whole.numel():
             raise self._damaged(f"{stored.key} isn't complete")
         return whole if stored.layer is None else whole[0]

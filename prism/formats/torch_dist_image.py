@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from prism.formats.safe_metadata import as_bytes
-from prism.formats.torch_dist_writer import without_checksums
+from prism.formats.torch_dist_writer import empty_object, without_checksums
 
 _ALIGNED = 64
 
@@ -73,7 +73,7 @@ class Image:
             self.slots.append(Slot(block, at, length, values))
             self._static += [(at, around.head), (values + block.bytes, around.tail)]
             at += length
-        empty = _empty_object()
+        empty = empty_object()
         for key in objects:
             self.objects.append((key, at, len(empty)))
             self._static.append((at, empty))
@@ -173,23 +173,8 @@ def _template(shape: tuple[int, ...], dtype: torch.dtype) -> Template:
     return Template(bytes(split.head), bytes(split.tail))
 
 
-def _empty_object() -> bytes:
-    content = io.BytesIO()
-    torch.save([None], content)
-    return content.getvalue()
-
-
 def common_bytes(common: Mapping[str, Any]) -> bytes:
     """What `common.pt` holds: plain values that aren't sharded."""
     content = io.BytesIO()
     torch.save(dict(common), content)
     return content.getvalue()
-
-
-BACKENDS = {
-    "sharded_backend": "torch_dist",
-    "sharded_backend_version": 1,
-    "common_backend": "torch",
-    "common_backend_version": 1,
-}
-"""What `metadata.json` holds: how megatron-core is to read the rest."""

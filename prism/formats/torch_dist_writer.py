@@ -21,6 +21,14 @@ from data_prep.files import atomic_writer, begin_sync, read_json, write_json
 from prism.formats.files import by_file
 from prism.formats.safe_metadata import write_metadata
 
+BACKENDS = {
+    "sharded_backend": "torch_dist",
+    "sharded_backend_version": 1,
+    "common_backend": "torch",
+    "common_backend_version": 1,
+}
+"""What `metadata.json` holds: how megatron-core is to read the rest."""
+
 _BYTES_PER_FILE = 1 << 30
 
 
@@ -76,15 +84,7 @@ def write_torch_dist(
 
         written = [future.result() for future in running]
     write_metadata(folder, _described(pieces, shapes, written, empty))
-    write_json(
-        folder / "metadata.json",
-        {
-            "sharded_backend": "torch_dist",
-            "sharded_backend_version": 1,
-            "common_backend": "torch",
-            "common_backend_version": 1,
-        },
-    )
+    write_json(folder / "metadata.json", BACKENDS)
     for file in folder.glob("*.written.json"):
         file.unlink()
 
@@ -159,12 +159,18 @@ def _write_group(folder: Path, number: int, pieces: Sequence[Piece]) -> list[_Wr
     return entries
 
 
+def empty_object() -> bytes:
+    """What stands for a layer's extra state: one object, which is None."""
+    content = io.BytesIO()
+    torch.save([None], content)
+    return content.getvalue()
+
+
 def _write_extra_states(folder: Path, keys: Sequence[str]) -> list[_Written]:
     entries = []
-    empty = io.BytesIO()
-    torch.save([None], empty)  # one object, which is None
+    empty = empty_object()
     with atomic_writer(folder / _EXTRA_STATES) as handle:
         for key in keys:
-            entries.append(_Written(key, (), handle.tell(), len(empty.getvalue())))
-            handle.write(empty.getvalue())
+            entries.append(_Written(key, (), handle.tell(), len(empty)))
+            handle.write(empty)
     return entries

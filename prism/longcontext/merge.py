@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from prism.errors import BadInput, RecipeError
 from prism.formats.torch_dist_rows import TorchDistRows
-from prism.longcontext.mix import Mixture, unit_rows
+from prism.longcontext.mix import Mixture, block_rows
 from prism.megatron.checkpoint import require_latest
 from prism.models.convert import write_step
 from prism.models.weights import Weight
@@ -20,9 +21,6 @@ from prism.prompts.export import export_stage
 
 if TYPE_CHECKING:
     from prism.recipe import Recipe
-
-_BLOCK_UNITS = 8
-"""Units of rows that are written as one block."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,15 @@ class Merged:
     trained: TorchDistRows
     base_weight: float
 
+    @cached_property
+    def _mixture(self) -> Mixture:
+        return Mixture(self.base, self.trained, self.base_weight)
+
     def dtype(self, weight: Weight) -> torch.dtype:
         return self.trained.dtype(weight.name)
 
     def blocks(self, weight: Weight) -> Sequence[int]:
-        step = _BLOCK_UNITS * unit_rows(weight.shape, self.dtype(weight))
+        step = block_rows(weight.shape, self.dtype(weight))
         return [min(step, weight.shape[0] - first) for first in range(0, weight.shape[0], step)]
 
     def rows(self, weight: Weight, first: int, end: int) -> Tensor:
@@ -53,7 +55,7 @@ class Merged:
                     remedy="merge two checkpoints of one model",
                 )
         mixed = torch.empty(end - first, *weight.shape[1:], dtype=self.dtype(weight))
-        Mixture(self.base, self.trained, self.base_weight).read_into(weight.name, first, mixed)
+        self._mixture.read_into(weight.name, first, mixed)
         return mixed
 
 

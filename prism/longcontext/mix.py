@@ -17,6 +17,7 @@ from prism.errors import BadInput
 UNIT_BYTES = 4 << 20
 """Rows are read, mixed and written so many bytes at a time."""
 
+_BLOCK_UNITS = 8
 _BLOCK = 1 << 16
 """Values that are mixed at a time: in float32 they stay in a core's second-level cache."""
 
@@ -113,6 +114,11 @@ class Mixture:
 def unit_rows(shape: tuple[int, ...], dtype: torch.dtype) -> int:
     """Rows of a tensor that make about UNIT_BYTES, at least one."""
     return max(1, UNIT_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
+
+
+def block_rows(shape: tuple[int, ...], dtype: torch.dtype) -> int:
+    """Rows of a tensor that are written as one block of a torch_dist checkpoint."""
+    return _BLOCK_UNITS * unit_rows(shape, dtype)
 
 
 def _finite(tensor: Tensor) -> bool:

@@ -15,10 +15,7 @@ from prism.formats.step_state import FILE_NAME, seal
 from prism.formats.torch_dist_rows import Kept, TorchDistRows
 from prism.formats.torch_dist_writer import Piece, write_torch_dist
 from prism.formats.whole_folder import carry
-from prism.longcontext.mix import Mixture, unit_rows
-
-_PIECE_UNITS = 8
-"""Units of rows that are written as one block."""
+from prism.longcontext.mix import Mixture, block_rows, unit_rows
 
 
 def write_megatron(
@@ -58,7 +55,7 @@ def write_megatron(
 
 def _pieces(kept: Kept, mixture: Mixture, trained: TorchDistRows, progress: Callable[[int], None]) -> Iterator[Piece]:
     tail, dtype = trained.shape(kept.name)[1:], trained.dtype(kept.name)
-    step = _PIECE_UNITS * unit_rows((0, *tail), dtype)
+    step = block_rows((0, *tail), dtype)
     for first in range(kept.first, kept.end, step):
         end = min(kept.end, first + step)
         stack = () if kept.layer is None else (kept.layer,)

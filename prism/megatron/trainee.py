@@ -119,10 +119,6 @@ class Trainee:
         with torch.no_grad():
             return forward_backward(self.chunks, batches, loss, report=report, forward_only=True)
 
-    def parameters_per_token(self) -> int:
-        """Parameters on this rank, for throughput figures."""
-        return sum(parameter.numel() for chunk in self.chunks for parameter in chunk.parameters())
-
     def weights(self) -> list[Tensor]:
         """This rank's weights, in a fixed order; shared, not copied."""
         self.optimizer.gather_weights()

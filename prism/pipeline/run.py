@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 from data_prep.files import read_json, write_text
 from prism.errors import PrismError, Requeue
 from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
+from prism.launch.leave import asked_to_leave
 from prism.pipeline.graph import Node, build_graph, select
 from prism.pipeline.lock import run_lock
 from prism.pipeline.manifest import Manifest
@@ -71,7 +69,7 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
     """
     directory = recipe.run_directory
     graph = select(build_graph(recipe), only)
-    with run_lock(directory), _asked_to_leave() as leave:
+    with run_lock(directory), asked_to_leave() as leave:
         manifest = Manifest.load(directory)
         write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
@@ -132,24 +130,3 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
         return TorchrunLauncher("prism.pipeline.node", processes, environment=environment)
 
     return launcher
-
-
-@contextmanager
-def _asked_to_leave() -> Iterator[Callable[[], bool]]:
-    """While it lasts, SIGTERM and SIGUSR1 only ask to leave; a second one ends this process the way Ctrl-C does."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prism.errors import Requeue
+from prism.launch.leave import asked_to_leave
 from prism.launch.worker import stop_group
 from prism.pipeline.progress import Display, NodeProgress, duration, read_progress
 from prism.sweep.job import JobOrder
@@ -45,7 +44,7 @@ def execute(
         Requeue: SIGTERM or SIGUSR1 came; the jobs that ran were asked to save themselves.
     """
     waiting, running, ended, failed = list(jobs), list[_Running](), set[str](), dict[str, int]()
-    with _asked_to_leave() as leave:
+    with asked_to_leave() as leave:
         told_to_leave = False
         try:
             while running or (waiting and not leave() and not (fail_fast and failed)):
@@ -133,21 +132,3 @@ def _progress(entry: _Running) -> NodeProgress:
     stage = newest.parent.name
     node = entry.job.planned.nodes.get(stage)
     return read_progress(f"{run.name}/{stage}", seconds, newest, node.steps if node is not None else None)
-
-
-@contextmanager
-def _asked_to_leave() -> Iterator[Callable[[], bool]]:
-    """While it lasts, SIGTERM and SIGUSR1 only ask to leave; a second one ends this process the way Ctrl-C does."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -66,8 +66,7 @@ class TrainingLoop:
             ResourcesExhausted: the last checkpoint can't be written.
         """
         self._events.restore(state.get("events", ()))
-        self._batches = self._open_batches(self._events)
-        self._loss = NextTokenLoss(len(self._batches.names))
+        self._open()
         saved: Mapping[str, Any] = state.get("callbacks", {})
         for callback in self._callbacks:
             if callback.name in saved:
@@ -85,6 +84,10 @@ class TrainingLoop:
             self._throughput.start()
             for step in range(done + 1, self.config.steps + 1):
                 self._one_step(step, metrics)
+
+    def _open(self) -> None:
+        self._batches = self._open_batches(self._events)
+        self._loss = NextTokenLoss(len(self._batches.names))
 
     def _one_step(self, step: int, metrics: StepLog) -> None:
         config = self.config
@@ -131,8 +134,7 @@ class TrainingLoop:
         log.warning("%s: after step %d the blend is %s: %s", self.stage, step, blend, reason)
         self._events.switch(step, blend, reason)
         self._batches.close()
-        self._batches = self._open_batches(self._events)
-        self._loss = NextTokenLoss(len(self._batches.names))
+        self._open()
 
     def back_to(self, step: int) -> int | None:
         """See `prism.train.callback.Training`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_run_that_is_asked_to_leave_saves_the_step_it_is_at(
 ) -> None:
     """Through `prism run`, which passes the wish on to its workers."""
     own = run.copy(tmp_path / "left")
-    command = [os.sys.executable, "-m", "prism.cli", "run", own.recipe, "--only", "base"]  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "prism.cli", "run", own.recipe, "--only", "base"]
     command += [part for override in own.overrides for part in ("--set", override)]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     metrics = own.directory / "stages" / "base" / "metrics.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,8 +88,6 @@ def test_every_layout_finds_the_same(trained: SmallRun, layout: str, tmp_path: P
 
 def spread_training(run: SmallRun, keys: list[str]) -> list[dict[str, object]]:
     """From the checkpoint of an earlier step on; the first step of a run draws its weights by rank."""
-    import shutil
-
     shutil.rmtree(run.directory / "stages" / "base" / "checkpoints" / "step_00000006")
     return run.train("base", keys, processes=2)
 

@@ -24,7 +24,8 @@ from data_prep.files import sync_directory
 from prism.errors import PrismError, ResourcesExhausted
 from prism.formats.checksums import FileSum, write_summed
 from prism.formats.step_state import StepState, write_state
-from prism.formats.torch_dist_image import BACKENDS, common_bytes
+from prism.formats.torch_dist_image import common_bytes
+from prism.formats.torch_dist_writer import BACKENDS
 from prism.megatron.checkpoint import folder
 from prism.megatron.checkpoint.content import Part
 from prism.megatron.checkpoint.ranks import Notes
