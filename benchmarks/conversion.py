@@ -35,7 +35,7 @@ def main() -> None:
                 if number == rounds:  # looking at memory slows a process down: a round of its own
                     memory[name] = peak_memory(command)
                 else:
-                    taken[name].append(seconds(command, root))
+                    taken[name].append(seconds(command))
             for made in ("copy", "megatron", "back"):
                 shutil.rmtree(root / made)
     speed = {name: size / statistics.median(values) / 1e9 for name, values in taken.items()}
@@ -51,7 +51,7 @@ def main() -> None:
             "checkpoint GB": size / 1e9,
             "page cache": "the checkpoint's files are dropped from it before each run",
             **{f"{name} GB/s": value for name, value in speed.items()},
-            "seconds to start prism convert": seconds([*_PRISM, "--help"], root),
+            "seconds to start prism convert": seconds([*_PRISM, "--help"]),
             "GB of a process that only imports torch": peak_memory([sys.executable, "-c", "import torch"]) / 1e9,
         },
     )
