@@ -65,7 +65,9 @@ def test_a_row_of_a_file_and_inline_content_need_no_repository(tmp_path: Path) -
     assert [row["content"] for row in join(tmp_path)({"files": [{"content": "a"}, {"content": "b"}]})] == ["a", "b"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"other text", gzip.compress(b"other text", mtime=0), gzip.compress(HELLO, mtime=0)[:-9]])
+@pytest.mark.parametrize(
+    "damage", [b"", b"other text", gzip.compress(b"other text", mtime=0), gzip.compress(HELLO, mtime=0)[:-9]]
+)
 def test_a_content_that_is_not_what_its_id_names_is_an_error(damage: bytes, tmp_path: Path) -> None:
     write(tmp_path / "lookup" / "content" / f"{blob_id(HELLO)}.gz", damage)
     with pytest.raises(DataError, match=f"{blob_id(HELLO)}.gz: the content isn't what its blob_id names"):
