@@ -29,19 +29,9 @@ from prism.train.retention import RetentionGate
 from prism.train.retention.bounds import SequentialBounds
 
 RECORDING = Path(__file__).with_name("_retention_recording.json")
-TEXT = "midtrain.retention.measures.general"
 FACTS = "midtrain.retention.measures.facts"
-GATE = (
-    "midtrain.retention.every_steps=44",
-    "midtrain.retention.action=stop",
-    f"{TEXT}.kind=text",
-    f"{TEXT}.path=world/heldout_general.jsonl",
-    f"{TEXT}.documents=256",
-    f"{TEXT}.given_tokens=1",
-    f"{TEXT}.tolerance_percent=5",
-    f"{TEXT}.transient_percent=40",
-)
-"""The miniature's gate."""
+GATE = ("midtrain.retention.action=stop",)
+"""The miniature's gate, which only warns, made to stop."""
 RECORDED = (
     *GATE,
     f"{FACTS}.kind=choice",

@@ -30,18 +30,18 @@ def causal_conv(
         (batch, seq, channels), contiguous.
     """
     reach = weight.shape[1] - 1
-    if initial_state is None:
-        padded = F.pad(x, (0, 0, reach, 0))
-    else:
-        padded = torch.cat([initial_state.to(x.dtype).mT, x], 1)
+    if initial_state is not None:  # ahead of the sequence, and what comes out there is dropped
+        x = torch.cat([initial_state.to(x.dtype).mT, x], 1)
+        seq_idx = None if seq_idx is None else torch.cat([seq_idx[:, :1].expand(-1, reach), seq_idx], 1)
     same = None
     if seq_idx is not None:
-        before = seq_idx[:, :1].expand(-1, reach)
-        # (kernel, batch, seq, 1): whether tap j of each position lies in its own document
-        windows = torch.cat([before, seq_idx], 1).unfold(1, reach + 1, 1)
-        same = (windows == seq_idx[..., None]).permute(2, 0, 1)[..., None].to(x.dtype)
-    result: Tensor = _ShiftedSum.apply(padded, weight.to(x.dtype), bias.to(x.dtype), same)  # type: ignore[no-untyped-call]
-    return result
+        # one of (batch, seq - shift, 1) for each shift: whether the position lies in the document of the one before
+        same = tuple(
+            (seq_idx[:, shift:] == seq_idx[:, : x.shape[1] - shift])[..., None].to(x.dtype)
+            for shift in range(1, min(reach, x.shape[1] - 1) + 1)
+        )
+    result: Tensor = _ShiftedSum.apply(x, weight.to(x.dtype), bias.to(x.dtype), same)  # type: ignore[no-untyped-call]
+    return result if initial_state is None else result[:, reach:].contiguous()
 
 
 def conv_state(x: Tensor, kernel: int) -> Tensor:
@@ -51,31 +51,33 @@ def conv_state(x: Tensor, kernel: int) -> Tensor:
 
 
 class _ShiftedSum(torch.autograd.Function):
-    """`padded` is (batch, kernel - 1 + seq, channels); `same` is (kernel, batch, seq, 1) or None."""
+    """`x` is (batch, seq, channels); `same`, one of (batch, seq - shift, 1) for each shift from 1 on, or None."""
 
     @staticmethod
-    def forward(ctx: Any, padded: Tensor, weight: Tensor, bias: Tensor, same: Tensor | None) -> Tensor:
-        kernel = weight.shape[1]
-        length = padded.shape[1] - kernel + 1
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, same: tuple[Tensor, ...] | None) -> Tensor:
         rows = weight.t().contiguous()
-        linear = torch.addcmul(bias, padded[:, kernel - 1 :], rows[-1])
-        for tap in range(kernel - 1):
-            shifted = padded[:, tap : tap + length]
-            linear.addcmul_(shifted if same is None else shifted * same[tap], rows[tap])
-        ctx.save_for_backward(padded, rows, linear, same)
+        linear = torch.addcmul(bias, x, rows[-1])
+        for shift in _shifts(x, rows):
+            earlier = x[:, :-shift] if same is None else x[:, :-shift] * same[shift - 1]
+            linear[:, shift:].addcmul_(earlier, rows[-1 - shift])
+        ctx.save_for_backward(x, rows, linear)
+        ctx.same = same
         return F.silu(linear)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        padded, rows, linear, same = ctx.saved_tensors
-        kernel, length = rows.shape[0], linear.shape[1]
+        x, rows, linear = ctx.saved_tensors
         d_linear = torch.ops.aten.silu_backward(grad, linear)
-        d_padded = torch.zeros_like(padded)
-        d_weight = torch.empty_like(rows)
-        products = torch.empty_like(d_linear)
-        for tap in range(kernel):
-            window = slice(tap, tap + length)
-            seen = d_linear if same is None or tap == kernel - 1 else d_linear * same[tap]
-            d_padded[:, window].addcmul_(seen, rows[tap])
-            d_weight[tap] = torch.mul(padded[:, window], seen, out=products).sum((0, 1))
-        return d_padded, d_weight.t(), d_linear.sum((0, 1)), None
+        d_x = d_linear * rows[-1]
+        d_weight = torch.zeros_like(rows)
+        products = x * d_linear
+        d_weight[-1] = products.sum((0, 1))
+        for shift in _shifts(x, rows):
+            later = d_linear[:, shift:] if ctx.same is None else d_linear[:, shift:] * ctx.same[shift - 1]
+            d_x[:, :-shift].addcmul_(later, rows[-1 - shift])
+            d_weight[-1 - shift] = torch.mul(x[:, :-shift], later, out=products[:, shift:]).sum((0, 1))
+        return d_x, d_weight.t(), d_linear.sum((0, 1)), None
+
+
+def _shifts(x: Tensor, rows: Tensor) -> range:
+    return range(1, min(rows.shape[0], x.shape[1]))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 _LOG2_E = math.log2(math.e)
 
-_LONGEST_CHUNK = 128
+_LONGEST_CHUNK = 64
 """More is slower: half of what a chunk computes lies above its diagonal."""
 
 

@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -64,7 +66,15 @@ class _Forked:
 
 def _work(target: Callable[[Path, str], int], run_directory: Path, node: str, log: Path) -> None:
     become_worker(log)
-    parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        os._exit(1)
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
     sys.exit(target(run_directory, node))
+
+
+def _end_after(parent: int) -> None:
+    """Ends the worker and what it started when the process that asked for it is gone.
+
+    The server isn't that process, and outlives it as long as it has a child: the kernel's signal comes too late.
+    """
+    wait([parent])
+    os.killpg(0, signal.SIGKILL)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -19,6 +21,9 @@ from prism.kernels.select import choose
 from prism.megatron.backend import backend
 
 Item = TypeVar("Item")
+
+PATIENCE = timedelta(minutes=30)
+"""torch's own for gloo and megatron-core's; NCCL's, of ten minutes, would end a hung run before the watchdog speaks."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,15 @@ class Layout:
 
 
 @contextmanager
-def model_parallel_groups(layout: Layout, seed: int, *, gloo: bool = True) -> Iterator[None]:
+def model_parallel_groups(
+    layout: Layout, seed: int, *, gloo: bool = True, patience: timedelta = PATIENCE
+) -> Iterator[None]:
     """megatron-core's groups for `layout` over the processes of torch.distributed, which is up; ends them on the way
     out.
 
     Args:
         gloo: whether data-parallel groups get a twin on gloo, for transfers between hosts.
+        patience: how long a rank waits for the others in a collective.
     """
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=layout.tensor,
@@ -60,6 +68,7 @@ def model_parallel_groups(layout: Layout, seed: int, *, gloo: bool = True) -> It
         virtual_pipeline_model_parallel_size=layout.virtual if layout.virtual > 1 else None,
         context_parallel_size=layout.context,
         create_gloo_process_groups=gloo,
+        distributed_timeout_minutes=math.ceil(patience / timedelta(minutes=1)),
     )
     try:
         seed_everything(seed)
@@ -69,10 +78,11 @@ def model_parallel_groups(layout: Layout, seed: int, *, gloo: bool = True) -> It
 
 
 @contextmanager
-def process_groups(layout: Layout, seed: int) -> Iterator[None]:
+def process_groups(layout: Layout, seed: int, patience: timedelta = PATIENCE) -> Iterator[None]:
     """Starts torch.distributed and megatron-core's groups for `layout`, and ends them on the way out.
 
-    Reads the rank and world size that torchrun sets; alone, a process is a world of one.
+    Reads the rank and world size that torchrun sets; alone, a process is a world of one. A rank waits for the others in
+    a collective for `patience`.
 
     Raises:
         UsageError: the world size isn't a multiple of the layout's size.
@@ -91,9 +101,9 @@ def process_groups(layout: Layout, seed: int) -> Iterator[None]:
         store = dist.HashStore()  # type: ignore[attr-defined]
         dist.init_process_group(backend().collective, store=store, rank=0, world_size=1)
     else:
-        dist.init_process_group(backend().collective)
+        dist.init_process_group(backend().collective, timeout=patience)
     try:
-        with model_parallel_groups(layout, seed):
+        with model_parallel_groups(layout, seed, patience=patience):
             yield
     finally:
         dist.destroy_process_group()

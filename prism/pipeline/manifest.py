@@ -3,7 +3,7 @@
 | key | what |
 |---|---|
 | `schema_version`, `release` | of this file, and which release wrote it |
-| `nodes.<name>` | `status` (started, finished), `kind`, `section`, `section_fingerprint`, `parents`, `outputs`, ... |
+| `nodes.<name>` | `status` (started, finished), `kind`, `section`, `parents`, `outputs`, `events`, ... |
 | `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (size, mtime_ns, sha256) |
 
 Only the process that runs the graph writes it.
@@ -27,7 +27,11 @@ FILE_NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """A node's last run. `section` holds the recipe keys that decided it; times are ISO 8601 in UTC."""
+    """A node's last run. `section` holds the recipe keys that decided it; times are ISO 8601 in UTC.
+
+    `events`: what happened in it that the recipe doesn't say beforehand, such as the retention gate's change of blend;
+    a line of the stage's events.json each.
+    """
 
     status: Literal["started", "finished"]
     kind: str
@@ -38,6 +42,7 @@ class NodeRecord:
     outputs: tuple[str, ...] = ()
     seconds: float | None = None
     finished: str | None = None
+    events: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def section_fingerprint(self) -> str:
@@ -114,7 +119,7 @@ class Manifest:
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:
     values = {key: value for key, value in entry.items() if key != "section_fingerprint"}
-    return NodeRecord(**{**values, "outputs": tuple(entry["outputs"])})
+    return NodeRecord(**{**values, "outputs": tuple(entry["outputs"]), "events": tuple(entry.get("events", ()))})
 
 
 def _artifact_from(path: str, entry: Mapping[str, Any]) -> Artifact:

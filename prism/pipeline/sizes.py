@@ -33,6 +33,6 @@ def _layer(model: ModelConfig, kind: str) -> int:
 
 
 def state_bytes(parameters: int, precision: str) -> int:
-    """Bytes of weights, fp32 gradients and AdamW's state; bf16 weights have an fp32 master beside them."""
-    weights = 2 + 4 if precision == "bf16" else 4
+    """Bytes of weights, fp32 gradients and AdamW's state; weights that aren't fp32 have a master beside them that is."""
+    weights = 2 + 4 if precision != "fp32" else 4
     return parameters * (weights + 4 + 8)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from data_prep.files import read_json
 from prism import __version__
 from prism.errors import BadInput, Requeue
 from prism.launch import Launcher, Worker
@@ -103,6 +105,7 @@ class RunWork:
             outputs=node.outputs,
             seconds=round(seconds, 3),
             finished=_now(),
+            events=self._events(name),
         )
         self._manifest.save()
         self._ran.append(name)
@@ -116,6 +119,10 @@ class RunWork:
             metrics = self._manifest.directory / "stages" / name / "metrics.jsonl"
             shown.append(read_progress(name, seconds, metrics, node.steps))
         self._display.show(shown)
+
+    def _events(self, name: str) -> tuple[dict[str, Any], ...]:
+        file = self._manifest.directory / "stages" / name / "events.json"
+        return tuple(read_json(file)) if file.is_file() else ()
 
     def tell_skipped(self) -> None:
         """Says which nodes were skipped since the last line."""

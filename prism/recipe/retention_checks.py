@@ -35,8 +35,6 @@ def retention_findings(recipe: Recipe, stage: str, config: MidtrainConfig) -> It
         yield Finding(
             (*path, "switch_to"), f"unknown blend {gate.switch_to}", nearest(gate.switch_to, recipe.data.blends)
         )
-    if gate.interval(config.steps) > config.steps:
-        yield Finding((*path, "every_steps"), f"the stage has only {config.steps} steps", f"choose 1 to {config.steps}")
     for name, measure in gate.planned_measures().items():
         if measure.kind == "text" and measure.given_tokens >= min(measure.document_tokens, config.sequence_length):
             yield Finding(

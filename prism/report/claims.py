@@ -6,6 +6,7 @@
 | `greedy(stage[, domain])` | the same with greedy decoding |
 | `accuracy(stage, task)` | percent, of a multiple-choice task |
 | `bits_per_byte(stage, task)` | of a likelihood task |
+| `ruler(stage, length)` | percent, mean over the RULER tasks of that length in tokens |
 | `spread(stage, ...)` | largest minus least `pass_rate` of the stages, in points |
 | `relative_l2(before, after)` | norm of the weight change over norm of the old weights |
 | `unchanged(before, after)` | percent of the weights that changed by less than 1% of themselves |
@@ -105,6 +106,7 @@ class Figures:
                 "greedy",
                 "accuracy",
                 "bits_per_byte",
+                "ruler",
                 "spread",
                 "relative_l2",
                 "unchanged",
@@ -148,6 +150,13 @@ class Figures:
 
     def bits_per_byte(self, stage: str, task: str) -> float:
         return self._metric("bits_per_byte", stage, task)
+
+    def ruler(self, stage: str, length: int) -> float:
+        by_length = self._stage(stage).ruler()
+        if length not in by_length:
+            raise NotRun(f"{stage} has no RULER score at {length} tokens")
+        scores = [task.metrics["score"].value for task in by_length[length].values()]
+        return 100 * sum(scores) / len(scores)
 
     def spread(self, *stages: str) -> float:
         rates = [self.pass_rate(stage) for stage in stages]

@@ -16,7 +16,9 @@ from prism.report.results import Results, load_results
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
 from prism.report.sections.evaluation import Evaluation, evaluation
+from prism.report.sections.gate import gate
 from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, retention
+from prism.report.sections.long_context import LongContext, long_context
 from prism.report.sections.overview import Overview, overview
 from prism.report.sections.reinforcement import reinforcement
 from prism.report.sections.representations import least, representations
@@ -42,6 +44,8 @@ class Page:
     evaluation: Evaluation
     retention: tuple[LikelihoodTask, ...]
     other_likelihood: tuple[LikelihoodTask, ...]
+    gate: tuple[Figure, ...]
+    long_context: LongContext | None
     reinforcement: tuple[Figure, ...]
     samples: tuple[ShownPrompt, ...]
     prompts_per_task: int
@@ -79,6 +83,8 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         evaluation=evaluation(results),
         retention=retention(results),
         other_likelihood=other_likelihood(results),
+        gate=gate(results),
+        long_context=long_context(results),
         reinforcement=reinforcement(results),
         samples=samples(results),
         prompts_per_task=PROMPTS_PER_TASK,

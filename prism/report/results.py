@@ -62,6 +62,14 @@ class Stage:
         ]
         return sum(values) / len(values) if values else None
 
+    def ruler(self) -> dict[int, dict[str, TaskResult]]:
+        """Its RULER results that have a score, by length in tokens, then by task."""
+        found: dict[int, dict[str, TaskResult]] = {}
+        for name, task in self.tasks.items():
+            if task.kind == "ruler" and "score" in task.metrics:
+                found.setdefault(int(task.settings["length"]), {})[name.partition("@")[0]] = task
+        return dict(sorted(found.items()))
+
 
 @dataclass(frozen=True)
 class Results:

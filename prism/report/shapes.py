@@ -121,6 +121,17 @@ class HeldOutLoss:
 
 
 @dataclass(frozen=True)
+class GateLook:
+    """What the retention gate saw of one measure. `low` and `high` are None while the test can't say."""
+
+    degradation: float
+    limit: float
+    figure: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class TrainingStep:
     """A line of a training stage's metrics.jsonl. Losses in nats a token."""
 
@@ -133,6 +144,7 @@ class TrainingStep:
     skipped: bool = False
     notes: tuple[str, ...] = ()
     validation: HeldOutLoss | None = None
+    retention: Mapping[str, GateLook] = Field(default_factory=dict)
     timing: TrainingTiming = Field(default_factory=TrainingTiming)
 
 
@@ -177,7 +189,7 @@ class TaskResult:
     """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context."""
 
     task: str
-    kind: Literal["generate", "choice", "bits_per_byte"]
+    kind: Literal["generate", "choice", "bits_per_byte", "ruler"]
     domain: str
     prompts: int
     metrics: Mapping[str, Estimate]

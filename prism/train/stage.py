@@ -25,7 +25,7 @@ from prism.train.signals import StopRequest
 from prism.train.throughput import Throughput
 from prism.train.trackers import Trackers
 from prism.train.validation import Validation
-from prism.train.watchdog import Watchdog
+from prism.train.watchdog import Watchdog, patience
 
 if TYPE_CHECKING:
     from data_prep.api import Vocabulary
@@ -50,7 +50,7 @@ def run_training(recipe: Recipe, stage: str) -> None:
     config = recipe.training_config(stage)
     vocabulary = data.load_tokenizer(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
     layout = layout_of(recipe.cluster_config(stage))
-    with StopRequest() as stop, process_groups(layout, recipe.run.seed):
+    with StopRequest() as stop, process_groups(layout, recipe.run.seed, patience(recipe.run.operation)):
         trainee = Trainee(
             recipe.model,
             recipe.vocabulary_rows(vocabulary.vocab_size),

@@ -12,12 +12,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, ClassVar
 
 import torch.distributed as dist
 
+from prism.megatron.parallel import PATIENCE
 from prism.recipe.schema.operation import OperationConfig
 from prism.train.callback import Callback, Training
 from prism.train.heartbeats import LEFT, Heartbeat, Heartbeats, clock_time, culprits
@@ -46,6 +48,13 @@ class _Fed:
     phase: str
     moment: float
     limit_s: float
+
+
+def patience(settings: OperationConfig) -> timedelta:
+    """How long a rank waits in a collective: twice the watchdog's time, so that the watchdog speaks first."""
+    if settings.hang_minutes is None:
+        return timedelta(days=1)
+    return max(PATIENCE, timedelta(minutes=2 * settings.hang_minutes))
 
 
 class Watchdog(Callback):

@@ -67,6 +67,10 @@ def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    time.sleep(1)
+    steps = log.read_bytes()
+    time.sleep(1)
+    assert log.read_bytes() == steps, "the stage trains on without its run"
     output = finish(prism(tmp_path))
     assert "mid: unfinished, goes on" in output
     assert "base: starts" not in output

@@ -71,7 +71,7 @@ def test_an_error_in_an_override_names_the_override() -> None:
 
 
 def test_every_error_of_a_recipe_is_told_at_once_one_line_each(write: Write) -> None:
-    recipe = write("extends: miniature.yaml", "run: {sed: 1}", "midtrain:", "  steps: many", "  precision: fp8")
+    recipe = write("extends: miniature.yaml", "run: {sed: 1}", "midtrain:", "  steps: many", "  precision: fp4")
     lines = errors_of(recipe)
     assert len(lines) == 3
     assert {re.match(r"\S+?:(\d+): ", line)[1] for line in lines} == {"2", "4", "5"}  # type: ignore[index]

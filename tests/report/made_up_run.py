@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -54,6 +55,11 @@ def write_choice(run: Path, stage: str, accuracy: float, task: str = "miniature_
 def write_bits(run: Path, stage: str, bits: float, task: str, domain: str) -> None:
     metrics = {"bits_per_byte": {"value": bits, "low": bits * 0.99, "high": bits * 1.01}}
     _write_task(run, stage, task, "bits_per_byte", domain, metrics)
+
+
+def write_ruler(run: Path, stage: str, task: str, length: int, score: float) -> None:
+    metrics = {"score": _estimate(score, 200)}
+    _write_task(run, stage, f"{task}@{length}", "ruler", "long_context", metrics, settings={"length": length})
 
 
 def write_weights(
@@ -291,7 +297,14 @@ def _write_lock(run: Path, blend: str, weights: Mapping[str, float], sources: Ma
 
 
 def _write_task(
-    run: Path, stage: str, task: str, kind: str, domain: str, metrics: Mapping[str, Any], skipped: int = 0
+    run: Path,
+    stage: str,
+    task: str,
+    kind: str,
+    domain: str,
+    metrics: Mapping[str, Any],
+    skipped: int = 0,
+    settings: Mapping[str, Any] = MappingProxyType({"samples": 2, "temperature": 1.0, "max_new_tokens": 44}),
 ) -> None:
     write_json(
         run / f"stages/{stage}/evaluate/{task}.json",
@@ -302,7 +315,7 @@ def _write_task(
             "kind": kind,
             "domain": domain,
             "description": f"Made-up {domain} questions.",
-            "settings": {"samples": 2, "temperature": 1.0, "max_new_tokens": 44},
+            "settings": dict(settings),
             "checkpoint_hash": "0" * 64,
             "prompts": 300,
             "skipped_too_long": skipped,

@@ -25,6 +25,9 @@ def run(tmp_path: Path) -> Path:
         made_up_run.write_choice(tmp_path, stage, 0.9 if stage == "base" else 0.8)
     made_up_run.write_bits(tmp_path, "base", 3.5, "gsm8k_bits", "math")
     made_up_run.write_bits(tmp_path, "mid", 1.75, "gsm8k_bits", "math")
+    made_up_run.write_ruler(tmp_path, "mid", "needle_keys", 256, 0.2)
+    made_up_run.write_ruler(tmp_path, "mid", "needle_noise", 256, 0.6)
+    made_up_run.write_ruler(tmp_path, "mid", "needle_noise", 64, 1.0)
     made_up_run.write_weights(tmp_path, "base", "mid", 0.3, 2.0, {"attention.q": 0.1, "mlp.up": 0.2, "norm": 0.3})
     made_up_run.write_weights(tmp_path, "mid", "rl", 0.02, 24.0, {"attention.q": 0.3, "mlp.up": 0.5, "norm": 0.7})
     made_up_run.write_cka(tmp_path, "mid", "rl", 0.995)
@@ -47,6 +50,7 @@ def check(run: Path, **claim: Any) -> ClaimResult:
         ("greedy('mid', 'math')", 30.0),
         ("accuracy('mid', 'miniature_facts') - accuracy('base', 'miniature_facts')", -10.0),
         ("bits_per_byte('mid', 'gsm8k_bits') / bits_per_byte('base', 'gsm8k_bits')", 0.5),
+        ("ruler('mid', 256)", 40.0),
         ("spread('base', 'mid', 'rl')", 54.0),
         ("relative_l2('base', 'mid') / relative_l2('mid', 'rl')", 15.0),
         ("unchanged('mid', 'rl') - unchanged('base', 'mid')", 22.0),

@@ -94,7 +94,7 @@ class RetentionConfig(Section):
 
     def interval(self, steps: int) -> int:
         """Steps from one look to the next, in a stage of `steps`."""
-        return self.every_steps or max(1, steps // 50)
+        return min(self.every_steps or max(1, steps // 50), steps)
 
     def looks(self, steps: int) -> list[int]:
         """Steps after which the gate looks."""

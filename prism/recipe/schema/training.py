@@ -59,7 +59,11 @@ class MidtrainConfig(Section):
         description="With concatenate: whether the position of the end token, which predicts the next document's first "
         "token, counts in the loss. Megatron's default (eod_mask_loss off); the paper doesn't say.",
     )
-    precision: Literal["fp32", "bf16"] = Field("bf16", description="Of weights and activations; gradients are fp32.")
+    precision: Literal["fp32", "bf16", "fp8"] = Field(
+        "bf16",
+        description="Of weights and activations; gradients are fp32. fp8 is bf16 whose linear layers multiply in 8 "
+        "bits: it needs Transformer Engine and a GPU that can (Ada, Hopper or later).",
+    )
     trainable: Literal["all", "attention"] = Field("all", description="Which weights are trained.")
 
     @property

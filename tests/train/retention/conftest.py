@@ -81,7 +81,7 @@ def stage(alone: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(gate, "Meter", WrittenMeter)
 
     def make(*overrides: str) -> WrittenStage:
-        recipe = load_recipe("miniature", [*SETTINGS, *overrides])
+        recipe = load_recipe("miniature", ["midtrain.retention=null", *SETTINGS, *overrides])
         return WrittenStage(recipe, tmp_path, SimpleNamespace(loss_percent=0.0))
 
     return make

@@ -38,7 +38,7 @@ def prepared(small_run: Callable[..., SmallRun], alone: None) -> SmallRun:
 
 
 def recipe_of(run: SmallRun, *overrides: str) -> Recipe:
-    return load_recipe(run.recipe, [*run.overrides, *overrides])
+    return load_recipe(run.recipe, [*run.overrides, "midtrain.retention=null", *overrides])
 
 
 def vocabulary_of(recipe: Recipe) -> data.Vocabulary:
@@ -124,7 +124,7 @@ def test_a_row_that_is_no_question_is_named(prepared: SmallRun, row: dict[str, A
 
 def test_a_gate_without_general_text_is_refused_when_the_recipe_is_read() -> None:
     with pytest.raises(RecipeErrors, match="no source of domain general that the stage it starts from saw holds"):
-        load_recipe("miniature", ["midtrain.retention.every_steps=10"])
+        load_recipe("miniature", ["midtrain.retention=null", "midtrain.retention.every_steps=10"])
 
 
 def test_probability_and_accuracy_of_the_right_option() -> None:
