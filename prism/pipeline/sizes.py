@@ -33,6 +33,6 @@ def _layer(model: ModelConfig, kind: str) -> int:
 
 
 def state_bytes(parameters: int, precision: str) -> int:
-    """Bytes of weights, fp32 gradients and AdamW's state; weights that aren't fp32 have a master beside them that is."""
+    """Bytes of weights, fp32 gradients and AdamW's state; narrower weights have an fp32 master beside them."""
     weights = 2 + 4 if precision != "fp32" else 4
     return parameters * (weights + 4 + 8)
