@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json, write_json
 from prism import __version__
 from prism.errors import BadInput
-from prism.formats.checksums import FileSum, sum_folder
+from prism.formats.checksums import FileSum, damage, sum_folder
 from prism.recipe.versions import CHECKPOINT
 
 FILE_NAME = "state.json"
+_READERS = 4
 _NAME = re.compile(r"step_(\d{8})$")
 
 
@@ -71,6 +73,21 @@ def write_state(folder: Path, content: StepState) -> None:
 def seal(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     """Makes a folder of torch_dist files a checkpoint: sums up what is in it and writes state.json."""
     write_state(folder, StepState(step, state, sum_folder(folder, [FILE_NAME, "plan.json"])))
+
+
+def check_sums(folder: Path) -> None:
+    """Holds a checkpoint's files against the sums that it keeps of them; Megatron-LM's own and older ones have none.
+
+    Raises:
+        Damaged: a file isn't what was saved.
+    """
+    if not (folder / FILE_NAME).is_file():
+        return
+    files = read_state(folder).files or {}
+    with ThreadPoolExecutor(_READERS) as pool:
+        wrong = [word for word in pool.map(lambda name: damage(folder / name, files[name]), sorted(files)) if word]
+    if wrong:
+        raise Damaged("; ".join(wrong), folder)
 
 
 def read_state(folder: Path) -> StepState:

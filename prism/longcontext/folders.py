@@ -15,9 +15,8 @@ import torch
 
 from data_prep.files import write_json
 from prism.errors import UsageError
-from prism.formats.checksums import damage
 from prism.formats.hf_folder import HfFolder
-from prism.formats.step_state import FILE_NAME, Damaged, read_state
+from prism.formats.step_state import check_sums
 from prism.formats.torch_dist_rows import TorchDistRows
 from prism.formats.whole_folder import carry, check_room, refuse_existing, whole_folder
 from prism.longcontext.compare import Compared, Side, compare
@@ -134,18 +133,8 @@ def _open(path: Path) -> HfFolder | TorchDistRows:
     found = find_checkpoint(path)
     checkpoint = TorchDistRows(found)
     checkpoint.check_files()
-    _verify(found)
+    check_sums(found)
     return checkpoint
-
-
-def _verify(checkpoint: Path) -> None:
-    """Holds the files against the sums that a checkpoint of this project keeps of them; Megatron-LM's have none."""
-    if not (checkpoint / FILE_NAME).is_file():
-        return
-    for name, expected in sorted((read_state(checkpoint).files or {}).items()):
-        wrong = damage(checkpoint / name, expected)
-        if wrong is not None:
-            raise Damaged(wrong, checkpoint)
 
 
 def _description(checkpoint: HfFolder | TorchDistRows) -> Path | None:

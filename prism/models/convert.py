@@ -20,7 +20,7 @@ from data_prep.files import fingerprint, read_json, write_bytes, write_json
 from prism.errors import BadInput, UsageError
 from prism.formats.files import step_name
 from prism.formats.hf_folder import HfFolder, write_tensors
-from prism.formats.step_state import seal
+from prism.formats.step_state import check_sums, seal
 from prism.formats.torch_dist import TorchDist
 from prism.formats.torch_dist_writer import write_torch_dist
 from prism.formats.whole_folder import carry, check_room, hidden, refuse_existing, take_name
@@ -194,6 +194,7 @@ def _export(
     workers: int | None,
 ) -> Conversion:
     weights = _weights(model)
+    check_sums(path)
     checkpoint = TorchDist(path)
     check_megatron(checkpoint, weights)
     tensors = to_hf(checkpoint, weights, model)

@@ -14,7 +14,8 @@ from prism.errors import RecipeError
 from prism.recipe.compose import RECIPES, SWEEPS, Composed, read_yaml
 from prism.recipe.fields import fields_at
 from prism.recipe.load import RecipeErrors
-from prism.recipe.schema.sweep import SCHEMA_VERSION, Overrides, SweepConfig
+from prism.recipe.schema.sweep import Overrides, SweepConfig
+from prism.recipe.versions import SWEEP
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,9 @@ def load_sweep(sweep: str | Path) -> SweepFile:
     path = find_sweep(sweep)
     values, places = read_yaml(path)
     composed = Composed(values, places)
-    version = values.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise RecipeError(
-            f"schema_version {version} of a sweep, this release reads {SCHEMA_VERSION}",
-            place=composed.place_of(("schema_version",)),
-            remedy="use the release of prism-megatron that the sweep was written for",
-        )
+    values = SWEEP.migrate(
+        {"schema_version": SWEEP.version, **values}, composed.place_of(("schema_version",)), RecipeError
+    )
     try:
         config = SweepConfig.model_validate(values)
     except ValidationError as error:

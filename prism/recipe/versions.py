@@ -70,5 +70,6 @@ def _checkpoint_1(content: Content) -> Content:
 
 
 RECIPE = Format("recipe", 1)
+SWEEP = Format("sweep", 1)
 MANIFEST = Format("manifest", 1)
 CHECKPOINT = Format("checkpoint", 2, {1: _checkpoint_1})

@@ -192,7 +192,18 @@ def test_a_damaged_megatron_checkpoint_is_refused_and_leaves_nothing(seven: Path
     shutil.copytree(seven / "llama_3_1_8b.megatron", tmp_path / "source")
     file = max((tmp_path / "source").rglob("*.distcp"), key=lambda path: path.stat().st_size)
     os.truncate(file, 1_000)
-    with pytest.raises(BadInput, match="cut short"):
+    with pytest.raises(BadInput, match="has 1000 bytes, not"):
+        megatron_to_hf(tmp_path / "source", tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_byte_that_turned_over_is_seen_before_anything_is_written(seven: Path, tmp_path: Path) -> None:
+    shutil.copytree(seven / "llama_3_1_8b.megatron", tmp_path / "source")
+    file = max((tmp_path / "source").rglob("*.distcp"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=f"{file.name} has another checksum"):
         megatron_to_hf(tmp_path / "source", tmp_path / "target")
     assert not (tmp_path / "target").exists()
 

@@ -76,7 +76,7 @@ WRONG = {
     "no members": ("about: nothing", "the sweep has neither members nor grid"),
     "members and grid": ("members: {a: {}}\ngrid: {midtrain.steps: [1]}", "both members and grid"),
     "seed twice": ("seeds: [1, 1]\nmembers: {a: {}}", "seed 1 stands twice"),
-    "another release's": ("schema_version: 9\nmembers: {a: {}}", "schema_version 9 of a sweep, this release reads 1"),
+    "another release's": ("schema_version: 9\nmembers: {a: {}}", "schema_version 9, this release reads 1 of a sweep"),
     "no recipe": ("recipe: minature\nfigures: {a: x}\nmembers: {a: {}}", "did you mean miniature?"),
 }
 

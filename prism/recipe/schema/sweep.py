@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from prism.recipe.schema.base import Section
+from prism.recipe.versions import SWEEP
 
-SCHEMA_VERSION = 1
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Overrides = dict[str, Any] | list[str]
@@ -52,7 +52,7 @@ class PaperConfig(Section):
 class SweepConfig(Section):
     """A sweep file. Composed with its recipe by `prism.sweep.members`."""
 
-    schema_version: int = Field(SCHEMA_VERSION, description="Version of this schema.")
+    schema_version: int = Field(SWEEP.version, description="Version of this schema.")
     name: str | None = Field(None, pattern=_NAME, description="Folder below run.directory; null means the file's name.")
     title: str = Field("", description="Heading of the table.")
     about: str = Field("", description="What is compared and what to mind, in a few sentences.")
