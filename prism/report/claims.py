@@ -28,6 +28,10 @@ from prism.errors import RecipeError
 from prism.report.results import Results, Stage
 from prism.report.shapes import Change, Claim, WeightComparison
 
+OF_EVALUATIONS = ("pass_rate", "greedy", "accuracy", "bits_per_byte", "ruler", "spread")
+"""Functions that read what stages scored; their first arguments, or all, are stages."""
+OF_PAIRS = ("relative_l2", "unchanged", "min_cka", "footprint_correlation")
+"""Functions that read comparisons of two stages."""
 _UNCHANGED_BELOW_PERCENT = 1.0
 _BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("at_least", ">=", lambda value, bound: value >= bound),
@@ -100,19 +104,7 @@ class Figures:
     def __init__(self, results: Results) -> None:
         self._results = results
         self._functions: dict[str, Callable[..., float]] = {
-            name: getattr(self, name)
-            for name in (
-                "pass_rate",
-                "greedy",
-                "accuracy",
-                "bits_per_byte",
-                "ruler",
-                "spread",
-                "relative_l2",
-                "unchanged",
-                "min_cka",
-                "footprint_correlation",
-            )
+            name: getattr(self, name) for name in (*OF_EVALUATIONS, *OF_PAIRS)
         }
 
     def evaluate(self, expression: str, place: str) -> Any:

@@ -15,13 +15,10 @@ from prism.pipeline.graph import Node, build_graph, select
 from prism.pipeline.manifest import Manifest
 from prism.pipeline.sections import differences
 from prism.recipe import Recipe
-from prism.report.claims import Figures, NotRun
+from prism.report.claims import OF_EVALUATIONS, OF_PAIRS, Figures, NotRun
 from prism.report.results import Results, Stage, load_results
 from prism.report.shapes import RecipeFile
 from prism.sweep.members import Sweep, SweepRun
-
-_OF_PAIRS = ("relative_l2", "unchanged", "min_cka", "footprint_correlation")
-_OF_EVALUATIONS = ("pass_rate", "greedy", "accuracy", "bits_per_byte", "spread")
 
 
 @dataclass(frozen=True)
@@ -102,10 +99,10 @@ def _read_by(sweep: Sweep, run: SweepRun, graph: Mapping[str, Node], name: str) 
 
 
 def _nodes(function: str, names: Sequence[str], recipe: Recipe) -> Iterator[str]:
-    if function in _OF_PAIRS:
+    if function in OF_PAIRS:
         yield from (f"analyze:{before}:{after}" for before, after in zip(names[::2], names[1::2], strict=False))
         return
-    prefix = "evaluate:" if function in _OF_EVALUATIONS else ""
+    prefix = "evaluate:" if function in OF_EVALUATIONS else ""
     yield from (f"{prefix}{name}" for name in names if name in recipe.pipeline)
 
 
