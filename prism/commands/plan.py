@@ -13,9 +13,9 @@ def register(app: typer.Typer) -> None:
 
 
 def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Show tokens, steps, epochs, parameters and the memory of weights and optimizer, without running anything.
+    """Show tokens, steps, epochs, parameters, memory of weights and optimizer, and what the retention gate costs.
 
-    Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs.
+    Nothing runs. Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs.
 
     Example: `prism plan llama_3_1_8b/math_code_science`
     """
@@ -26,6 +26,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     from prism.pipeline.budgets import blend_uses, forecast
     from prism.pipeline.sizes import parameter_count, state_bytes
     from prism.recipe import TRAINING_KINDS, load_recipe
+    from prism.recipe.retention_checks import retention_cost
 
     loaded = load_recipe(recipe, overrides or [])
     console = Console()
@@ -62,6 +63,14 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
             ]
         table.add_row(*cells)
     console.print(table)
+    gates: dict[str, list[str]] = {}
+    for name, node in loaded.pipeline.items():
+        config = loaded.training_config(name) if node.stage in TRAINING_KINDS and node.parent else None
+        if config is not None and config.retention is not None:
+            every, share = config.retention.interval(config.steps), retention_cost(config)
+            gates.setdefault(f"a look every {every:,} steps, at most {share:.2%} of the work", []).append(name)
+    for cost, names in gates.items():
+        console.print(f"retention gate of {', '.join(names)}: {cost}", highlight=False)
     for use in blend_uses(loaded):
         planned = forecast(loaded, use.blend, use.tokens)
         shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in planned.sources)

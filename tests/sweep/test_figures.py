@@ -22,6 +22,7 @@ def sweep_with(figure: str, more: str = "") -> str:
         ("100 * accuracy('base', 'miniature_facts') / pass_rate('mid')", ("evaluate:base", "evaluate:mid")),
         ("relative_l2('base', 'mid') / relative_l2('mid', 'rl')", ("analyze:base:mid", "analyze:mid:rl")),
         ("spread('mid', 'mid_math')", ("evaluate:mid", "evaluate:mid_math")),
+        ("ruler('mid', 256)", ("evaluate:mid",)),
     ],
 )
 def test_only_what_a_figure_is_read_from_is_run(write: WriteSweep, figure: str, nodes: tuple[str, ...]) -> None:
