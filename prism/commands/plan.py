@@ -65,8 +65,10 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     console.print(table)
     gates: dict[str, list[str]] = {}
     for name, node in loaded.pipeline.items():
-        config = loaded.training_config(name) if node.stage in TRAINING_KINDS and node.parent else None
-        if config is not None and config.retention is not None:
+        if node.stage not in TRAINING_KINDS or node.parent is None:
+            continue
+        config = loaded.training_config(name)
+        if config.retention is not None:
             every, share = config.retention.interval(config.steps), retention_cost(config)
             gates.setdefault(f"a look every {every:,} steps, at most {share:.2%} of the work", []).append(name)
     for cost, names in gates.items():
