@@ -15,6 +15,7 @@ from prism.report.shapes import (
     CkaComparison,
     GradedPrompt,
     ManifestFile,
+    Node,
     NodeTime,
     RecipeFile,
     RlStep,
@@ -145,7 +146,7 @@ def _stage(directory: Path, recipe: RecipeFile, name: str) -> Stage:
         kind=node.stage,
         parent=node.parent,
         prompts_from=node.prompts_from,
-        blend=node.settings.get("blend", recipe.midtrain.get("blend")) if trains else None,
+        blend=_blend(recipe, node) if trains else None,
         training=(read_json_lines(metrics, TrainingStep) or ()) if trains else (),
         rl=(read_json_lines(metrics, RlStep) or ()) if node.stage == "rl" else (),
         tasks={task: tasks[task] for task in order},
@@ -153,6 +154,12 @@ def _stage(directory: Path, recipe: RecipeFile, name: str) -> Stage:
         kept_prompts=_count_lines(folder / "prompts.jsonl"),
         graded=read_json_lines(folder / "difficulty.jsonl", GradedPrompt) or (),
     )
+
+
+def _blend(recipe: RecipeFile, node: Node) -> str | None:
+    """The blend that a stage trains on: its own, or its section's."""
+    extend: Mapping[str, str] | None = recipe.long_context.get("extend") if node.stage == "extend" else None
+    return node.settings.get("blend") or (extend or recipe.midtrain).get("blend")
 
 
 def _all(folder: Path, shape: type[_T]) -> list[_T]:

@@ -66,6 +66,7 @@ class RecipeFile:
     model: Mapping[str, Any] = Field(default_factory=dict)
     data: DataSection = Field(default_factory=DataSection)
     midtrain: Mapping[str, Any] = Field(default_factory=dict)
+    long_context: Mapping[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
     pipeline: Mapping[str, Node] = Field(default_factory=dict)
     claims: Mapping[str, Claim] = Field(default_factory=dict)

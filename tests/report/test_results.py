@@ -20,6 +20,18 @@ def test_parts_that_were_not_run_are_absent(tmp_path: Path) -> None:
     assert not (results.weights or results.cka or results.blends or results.seconds())
 
 
+def test_a_stage_that_extends_has_the_blend_of_its_own_section(tmp_path: Path) -> None:
+    pipeline = {
+        "mid": {"stage": "midtrain"},
+        "long": {"stage": "extend", "from": "mid"},
+        "own": {"stage": "extend", "from": "mid", "with": {"blend": "codes"}},
+    }
+    sections = {"midtrain": {"blend": "math"}, "long_context": {"extend": {"blend": "long"}}}
+    made_up_run.write_recipe(tmp_path, {"pipeline": pipeline, **sections})
+    stages = load_results(tmp_path).stages
+    assert {name: stage.blend for name, stage in stages.items()} == {"mid": "math", "long": "long", "own": "codes"}
+
+
 def test_the_main_chain_leads_to_the_first_rl_stage(miniature_run: Path) -> None:
     assert load_results(miniature_run).main_chain() == ("base", "mid", "rl")
 
