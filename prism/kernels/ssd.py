@@ -93,9 +93,10 @@ def ssd_scan(
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A chunk's share of everything. Positions `part`; documents as in `ssd_scan`, `before` those just before it.
+    """A chunk's share of everything.
 
-    x: (batch, size, heads, head_dim). dt, log_decay (from the chunk's start): (batch, size, heads). b, c:
+    part: its positions. documents: the number of each position's, (batch, size), and of the position before the chunk,
+    (batch, 1). x: (batch, size, heads, head_dim). dt, log_decay (from the chunk's start): (batch, size, heads). b, c:
     (batch x groups, size, state). A state is (batch, groups, state, shared x head_dim).
     """
 
@@ -105,8 +106,7 @@ class _Chunk:
     log_decay: Tensor
     b: Tensor
     c: Tensor
-    before: Tensor | None
-    documents: Tensor | None
+    documents: tuple[Tensor, Tensor] | None
 
     def decays(self) -> tuple[Tensor, Tensor]:
         """From position to position, and the same times C.B: (batch, heads, size, size) twice."""
@@ -114,7 +114,8 @@ class _Chunk:
         by_head = self.log_decay.transpose(1, 2).contiguous()
         decay = (by_head[..., :, None] - by_head[..., None, :]).exp2_()
         if self.documents is not None:
-            decay.masked_fill_((self.documents[:, :, None] != self.documents[:, None, :])[:, None], 0.0)
+            own, _before = self.documents
+            decay.masked_fill_((own[:, :, None] != own[:, None, :])[:, None], 0.0)
         decay.tril_()  # also removes what overflowed above the diagonal
         affinity = (self.c @ self.b.mT).view(batch, -1, 1, size, size)
         mixed = (decay.view(batch, affinity.shape[1], -1, size, size) * affinity).view(batch, heads, size, size)
@@ -124,21 +125,24 @@ class _Chunk:
         """From the chunk's start to each position: (batch, size, heads, 1)."""
         reach = self.log_decay.exp2()
         if self.documents is not None:
-            reach *= (self.documents == self.before)[..., None]
+            own, before = self.documents
+            reach *= torch.eq(own, before)[..., None]
         return reach[..., None]
 
     def to_end(self) -> Tensor:
         """From each position to the chunk's end: (batch, size, heads, 1)."""
         to_end = (self.log_decay[:, -1:] - self.log_decay).exp2_()
         if self.documents is not None:
-            to_end *= (self.documents == self.documents[:, -1:])[..., None]
+            own, _before = self.documents
+            to_end *= torch.eq(own, own[:, -1:])[..., None]
         return to_end[..., None]
 
     def carried(self, state: Tensor) -> Tensor:
         """The state at the start, or its gradient at the end, decayed through the whole chunk."""
         whole = self.log_decay[:, -1].exp2()
-        if self.documents is not None and self.before is not None:
-            whole *= self.before == self.documents[:, -1:]
+        if self.documents is not None:
+            own, before = self.documents
+            whole *= torch.eq(before, own[:, -1:])
         batch, groups, rows, width = state.shape
         split = state.view(batch, groups, rows, whole.shape[1] // groups, -1)
         return (split * whole.view(batch, groups, 1, -1, 1)).view(batch, groups, rows, width)
@@ -166,9 +170,8 @@ def _chunks(
         part = slice(first, first + size)
         b, c = (tensor[:, part].transpose(1, 2).flatten(0, 1) for tensor in (B, C))
         log_decay = (dt[:, part] * rates).cumsum(1)
-        before = None if documents is None else documents[:, max(first - 1, 0), None]
-        own = None if documents is None else documents[:, part]
-        yield _Chunk(part, x[:, part], dt[:, part], log_decay, b, c, before, own)
+        seen = None if documents is None else (documents[:, part], documents[:, max(first - 1, 0), None])
+        yield _Chunk(part, x[:, part], dt[:, part], log_decay, b, c, seen)
 
 
 class _Scan(torch.autograd.Function):
