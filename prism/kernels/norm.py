@@ -1,4 +1,4 @@
-"""The gated RMSNorm at the end of a Mamba-2 mixer."""
+"""RMSNorm, and the gated one at the end of a Mamba-2 mixer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,51 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from prism.kernels.blocks import row_blocks
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """x / sqrt(mean square of the last axis + epsilon) * weight.
+
+    On a GPU torch has one kernel for it; on a CPU it would go to memory at every step, and here goes block by block.
+
+    Args:
+        x: (..., width).
+        weight: (width,).
+    """
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return F.rms_norm(x, weight.shape, weight, epsilon)
+    result: Tensor = _Norm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Norm(torch.autograd.Function):
+    """Keeps x and a number a row."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        out, scale = torch.empty_like(rows), rows.new_empty(len(rows), 1)
+        for block in row_blocks(rows):
+            torch.linalg.vector_norm(rows[block], dim=-1, keepdim=True, out=scale[block])
+            scale[block].square_().div_(rows.shape[-1]).add_(epsilon).rsqrt_()
+            torch.mul(rows[block], scale[block], out=out[block]).mul_(weight)
+        ctx.save_for_backward(x, weight, scale)
+        return out.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight, scale = ctx.saved_tensors
+        rows, gradient = (tensor.reshape(-1, x.shape[-1]) for tensor in (x, gradients[0]))
+        d_x, d_weight = torch.empty_like(rows), torch.zeros_like(weight)
+        for block in row_blocks(rows):
+            normed = rows[block] * scale[block]
+            products = gradient[block] * normed
+            d_weight += products.sum(0)
+            along = (products @ weight)[:, None].div_(-rows.shape[-1])  # the part that is lost to the norm
+            torch.mul(gradient[block], weight, out=d_x[block]).addcmul_(normed, along).mul_(scale[block])
+        return d_x.view_as(x), d_weight, None
 
 
 def gated_rms_norm(

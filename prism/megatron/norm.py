@@ -1,4 +1,4 @@
-"""RMSNorm in torch, fit for sequence parallelism (megatron-core's WrappedTorchNorm refuses it)."""
+"""RMSNorm, fit for sequence parallelism (megatron-core's WrappedTorchNorm refuses it)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
+
+from prism.kernels.norm import rms_norm
 
 
 class TorchRMSNorm(torch.nn.RMSNorm):
@@ -15,3 +18,8 @@ class TorchRMSNorm(torch.nn.RMSNorm):
         super().__init__(hidden_size, eps=eps)
         weight: Any = self.weight
         weight.sequence_parallel = config.sequence_parallel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., hidden) -> (..., hidden)."""
+        assert self.eps is not None
+        return rms_norm(x, self.weight, self.eps)

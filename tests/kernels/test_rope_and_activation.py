@@ -1,10 +1,12 @@
 """RoPE, SwiGLU and attention against their definitions, with gradients."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from prism.kernels.activation import squared_relu, swiglu
 from prism.kernels.attention import attention
+from prism.kernels.norm import rms_norm
 from prism.kernels.rope import rotate
 
 
@@ -26,6 +28,17 @@ def test_swiglu_is_silu_of_one_half_times_the_other_with_its_gradient() -> None:
     torch.testing.assert_close(swiglu(x), F.silu(gate) * up)
     assert torch.autograd.gradcheck(swiglu, (x,))
     torch.testing.assert_close(squared_relu(x), x.clamp(min=0) ** 2)
+    assert torch.autograd.gradcheck(squared_relu, (x,))
+
+
+def test_what_goes_block_by_block_is_what_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = torch.randn(2, 7, 10, dtype=torch.float64), torch.randn(10, dtype=torch.float64)
+    x.requires_grad_(), weight.requires_grad_()
+    for size in (1, 250, 1_000_000):
+        monkeypatch.setattr("prism.kernels.blocks._BYTES", size)
+        torch.testing.assert_close(rms_norm(x, weight, 1e-5), F.rms_norm(x, (10,), weight, 1e-5))
+        assert torch.autograd.gradcheck(lambda value, scale: rms_norm(value, scale, 1e-5), (x, weight))
+        assert torch.autograd.gradcheck(squared_relu, (x,))
 
 
 def test_grouped_attention_with_a_mask_equals_the_formula() -> None:
