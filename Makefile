@@ -20,8 +20,10 @@ TORCH_STAMP := $(VENV)/.installed-$(subst ==,-,$(TORCH))
 RUN_STAMP := $(VENV)/.installed-run-$(STATE)
 DEV_STAMP := $(VENV)/.installed-dev-$(STATE)
 
-# Without it, idle OpenMP threads spin and slow a second busy process down several times.
+# Without it, idle OpenMP threads spin and slow a second busy process down several times. They spin for a moment, so that
+# short steps that follow each other needn't wake them.
 export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 20000
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

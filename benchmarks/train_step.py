@@ -29,7 +29,14 @@ PAIRS = {
     "hybrid_state128": ("trainer", 3.0, 8),
     "hybrid_miniature": ("trainer", 1.3, 40),
 }
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE", "PRISM_BACKEND": "cpu"}
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "2",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "20000",
+    "PRISM_BACKEND": "cpu",
+}
+"""Threads as a run sets them, for every contender."""
 
 
 def main() -> None:

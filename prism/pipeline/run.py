@@ -119,6 +119,7 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
     environment = {
         "OMP_NUM_THREADS": str(recipe.run.threads),
         "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "20000",
         "TOKENIZERS_PARALLELISM": "false",
     }
     alone = ForkserverLauncher(run_node, preload=["prism.pipeline.preload"], environment=environment)
