@@ -55,6 +55,7 @@ def test_plain_and_live_show_the_same_words(
     monkeypatch.setattr("prism.pipeline.progress._PLAIN_EVERY_S", -1.0)
     PlainDisplay().show([node])
     assert capsys.readouterr().out == f"  running: {node}\n"
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal shows nothing live
     screen = io.StringIO()
     live = LiveDisplay(Console(file=screen, force_terminal=True, width=120))
     live.show([node])
