@@ -7,7 +7,7 @@ from _harness import Ratio, median_seconds, quick, report
 from _plain import PlainModel
 
 from prism.generate.megatron import MegatronLanguageModel
-from prism.generate.protocol import Sampling
+from prism.generate.protocol import Request, Sampling
 from prism.megatron.build import build_model
 from prism.megatron.forward import evaluation_mode, token_logprobs
 from prism.megatron.initialise import initialise
@@ -27,6 +27,7 @@ def main() -> None:
         initialise(module, model, seed=1)
         ours = MegatronLanguageModel(module, VOCABULARY, model.max_position_embeddings)
         sampling = Sampling(1.0, 1.0, new, ())
+        requests = [Request(prompt, seed) for seed, prompt in enumerate(given.tolist())]
 
         def uncached() -> None:
             with evaluation_mode(module) as bare:
@@ -37,7 +38,7 @@ def main() -> None:
 
         seconds = median_seconds(
             {
-                "ours": lambda: ours.generate(given.tolist(), sampling, seed=1),
+                "ours": lambda: ours.generate(requests, sampling),
                 "plain": lambda: plain.generate(given, new),
                 "uncached": uncached,
             },

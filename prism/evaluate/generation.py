@@ -10,11 +10,14 @@ from typing import Any
 from data_prep.files import fingerprint, read_jsonl, write_jsonl
 from prism.evaluate.statistics import mean_interval
 from prism.evaluate.task import GenerateTask
-from prism.generate import LanguageModel, Response, Sampling
+from prism.generate import LanguageModel, Request, Response, Sampling
+from prism.generate.sampling import sample_seed
 from prism.prompts import PromptContract
 from prism.score import verify
 
 _PROMPTS_AT_ONCE = 256
+_PURPOSE = 1
+"""Sets the randomness of evaluation apart from that of RL."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def run_generation(
         # Batches begin at fixed places, so that a resumed run draws what an uninterrupted one does.
         first = start - start % _PROMPTS_AT_ONCE
         batch = fitting[first : first + _PROMPTS_AT_ONCE]
-        done = done[:first] + _answer(task, batch, model, contract, seed=first)
+        done = done[:first] + _answer(task, batch, model, contract, first)
         write_jsonl(samples_file, ({**line, "key": key} for line in done))
     return _metrics(task, done), len(asked) - len(fitting)
 
@@ -91,14 +94,22 @@ def _answer(
     batch: Sequence[tuple[Question, list[int]]],
     model: LanguageModel,
     contract: PromptContract,
-    seed: int,
+    first: int,
 ) -> list[dict[str, Any]]:
+    """Args: first: number of the batch's first prompt among the task's; a sample's randomness depends on its own."""
     prompts = [tokens for _, tokens in batch]
     sampled = Sampling(task.temperature, task.top_p, task.max_new_tokens, contract.stop_ids)
-    rounds = [model.generate(prompts, sampled, seed * 1_000 + number) for number in range(task.samples)]
+    requests = [
+        Request(tokens, sample_seed(_PURPOSE, first + index, number))
+        for index, tokens in enumerate(prompts)
+        for number in range(task.samples)
+    ]
+    responses = model.generate(requests, sampled)
+    rounds = [responses[number :: task.samples] for number in range(task.samples)]
     if task.greedy:
-        rounds.append(model.generate(prompts, Sampling(0.0, 1.0, task.max_new_tokens, contract.stop_ids), 0))
-    judged = [_judge(batch, responses, contract) for responses in rounds]
+        greedy = Sampling(0.0, 1.0, task.max_new_tokens, contract.stop_ids)
+        rounds.append(model.generate([Request(tokens, 0) for tokens in prompts], greedy))
+    judged = [_judge(batch, answers, contract) for answers in rounds]
     lines = []
     for index, (question, _) in enumerate(batch):
         lines.append(

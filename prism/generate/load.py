@@ -22,4 +22,4 @@ def load_language_model(recipe: Recipe, source: Checkpoint, vocab_size: int) -> 
     """
     model = build_frozen(recipe.model, recipe.vocabulary_rows(vocab_size), layout_of(recipe.cluster))
     checkpoint.load(source, model)
-    return MegatronLanguageModel(model, vocab_size, recipe.model.max_position_embeddings)
+    return MegatronLanguageModel(model, vocab_size, recipe.model.max_position_embeddings, recipe.evaluate.batch_size)

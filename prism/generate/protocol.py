@@ -13,6 +13,20 @@ Tokens = Sequence[int]
 
 
 @dataclass(frozen=True)
+class Request:
+    """A prompt to answer.
+
+    seed: names the sample's own stream of random numbers, 64 bits (see `prism.generate.sampling.sample_seed`): token
+        after token is drawn from it, whatever else is in the batch.
+    max_new_tokens: of this response, where it is fewer than the sampling's.
+    """
+
+    prompt: Tokens
+    seed: int
+    max_new_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How to draw tokens. Temperature 0 is greedy; `stop_ids` end a response."""
 
@@ -24,16 +38,20 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Response:
-    """Drawn tokens, the stop token included when `stopped`, and the log-probability of each at temperature 1."""
+    """Drawn tokens, the stop token included when `stopped`, and the log-probability of each at temperature 1.
+
+    policy_version: of the weights that drew it, the number of updates that they have seen; 0 where nobody counts.
+    """
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     stopped: bool
+    policy_version: int = 0
 
 
 class Generator(Protocol):
-    def generate(self, prompts: Sequence[Tokens], sampling: Sampling, seed: int) -> list[Response]:
-        """One response a prompt, in order. The same arguments give the same responses."""
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """One response a request, in order. The same arguments give the same responses."""
         ...
 
 

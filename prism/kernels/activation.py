@@ -15,8 +15,7 @@ class _Swiglu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        gate, up = x.chunk(2, -1)
-        return F.silu(gate).mul_(up)
+        return _gated(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -36,6 +35,8 @@ class _Swiglu(torch.autograd.Function):
 
 def swiglu(x: Tensor) -> Tensor:
     """silu(first half) x second half of the last axis: (..., 2 x width) -> (..., width)."""
+    if not torch.is_grad_enabled():
+        return _gated(x)
     result: Tensor = _Swiglu.apply(x)  # type: ignore[no-untyped-call]
     return result
 
@@ -46,12 +47,7 @@ class _SquaredRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        rows = x.reshape(-1, x.shape[-1])
-        out = torch.empty_like(rows)
-        for block in row_blocks(rows):
-            torch.clamp(rows[block], min=0, out=out[block])
-            out[block].square_()
-        return out.view_as(x)
+        return _squared(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -66,5 +62,21 @@ class _SquaredRelu(torch.autograd.Function):
 
 def squared_relu(x: Tensor) -> Tensor:
     """max(x, 0)^2."""
+    if not torch.is_grad_enabled():
+        return _squared(x)
     result: Tensor = _SquaredRelu.apply(x)  # type: ignore[no-untyped-call]
     return result
+
+
+def _gated(x: Tensor) -> Tensor:
+    gate, up = x.chunk(2, -1)
+    return F.silu(gate).mul_(up)
+
+
+def _squared(x: Tensor) -> Tensor:
+    rows = x.reshape(-1, x.shape[-1])
+    out = torch.empty_like(rows)
+    for block in row_blocks(rows):
+        torch.clamp(rows[block], min=0, out=out[block])
+        out[block].square_()
+    return out.view_as(x)

@@ -29,7 +29,8 @@ def attention(
 
     Args:
         causal: each position sees itself and those before it; needs new == all.
-        mask: boolean, broadcast to (batch, heads, new, all), True where a key is seen. Not with `causal`.
+        mask: broadcast to (batch, heads, new, all); boolean, True where a key is seen, or what is added to the scores.
+            Not with `causal`.
         scale: of the scores; dim^-0.5 by default.
         window: with `causal`, how many positions are seen, the current one counted.
         documents: with `causal`, where each document ends, rising to `all`; other documents are not seen.
@@ -57,10 +58,14 @@ def attention(
     )
 
 
-def window_mask(first: int, end: int, window: int, device: torch.device) -> Tensor:
-    """Which of positions 0..end the queries first..end may see by the window alone: (end - first, end), boolean."""
-    queries = torch.arange(first, end, device=device)[:, None]
-    return torch.arange(end, device=device)[None, :] > queries - window
+def windowed(bias: Tensor | None, positions: Tensor, end: int, window: int, dtype: torch.dtype) -> Tensor:
+    """What to add to the scores of one query a row, so that it also sees no more than `window` keys.
+
+    Shapes: bias (rows, 1, 1, end) or None, positions of the queries (rows,) -> (rows, 1, 1, end).
+    """
+    seen = torch.arange(end, device=positions.device)[None, :] > positions[:, None] - window
+    outside = torch.where(seen, 0.0, float("-inf")).to(dtype)[:, None, None, :]
+    return outside if bias is None else bias + outside
 
 
 def attention_from(

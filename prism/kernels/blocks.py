@@ -20,3 +20,8 @@ def row_blocks(x: Tensor) -> Iterator[slice]:
     size = rows if x.device.type != "cpu" else max(1, _BYTES // max(row_bytes, 1))
     for start in range(0, rows, max(size, 1)):
         yield slice(start, start + size)
+
+
+def in_cache(x: Tensor) -> bool:
+    """Whether x is one block."""
+    return x.nbytes <= _BYTES

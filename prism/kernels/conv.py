@@ -44,10 +44,17 @@ def causal_conv(
     return result if initial_state is None else result[:, reach:].contiguous()
 
 
-def conv_state(x: Tensor, kernel: int) -> Tensor:
-    """The last kernel - 1 inputs, zeros where x is shorter: (batch, seq, channels) -> (batch, channels, kernel - 1)."""
+def conv_state(x: Tensor, kernel: int, lengths: Tensor | None = None) -> Tensor:
+    """The last kernel - 1 inputs, zeros where x is shorter: (batch, seq, channels) -> (batch, channels, kernel - 1).
+
+    Args: lengths: where each row ends, (batch,); by default at seq.
+    """
     reach = kernel - 1
-    return F.pad(x, (0, 0, max(0, reach - x.shape[1]), 0))[:, -reach:].mT
+    padded = F.pad(x, (0, 0, reach, 0))
+    if lengths is None:
+        return padded[:, -reach:].mT
+    places = lengths[:, None] + torch.arange(reach, device=x.device)
+    return padded.gather(1, places[..., None].expand(-1, -1, x.shape[2])).mT
 
 
 class _ShiftedSum(torch.autograd.Function):

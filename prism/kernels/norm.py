@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from prism.kernels.blocks import row_blocks
+from prism.kernels.blocks import in_cache, row_blocks
 
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -23,8 +23,22 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
         return F.rms_norm(x, weight.shape, weight, epsilon)
+    if not torch.is_grad_enabled():
+        fits = in_cache(x)
+        return F.rms_norm(x, weight.shape, weight, epsilon) if fits else _normed(x, weight, epsilon)[0]
     result: Tensor = _Norm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
     return result
+
+
+def _normed(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The result, and each row's scale (rows, 1)."""
+    rows = x.reshape(-1, x.shape[-1])
+    out, scale = torch.empty_like(rows), rows.new_empty(len(rows), 1)
+    for block in row_blocks(rows):
+        torch.linalg.vector_norm(rows[block], dim=-1, keepdim=True, out=scale[block])
+        scale[block].square_().div_(rows.shape[-1]).add_(epsilon).rsqrt_()
+        torch.mul(rows[block], scale[block], out=out[block]).mul_(weight)
+    return out.view_as(x), scale
 
 
 class _Norm(torch.autograd.Function):
@@ -32,14 +46,9 @@ class _Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        out, scale = torch.empty_like(rows), rows.new_empty(len(rows), 1)
-        for block in row_blocks(rows):
-            torch.linalg.vector_norm(rows[block], dim=-1, keepdim=True, out=scale[block])
-            scale[block].square_().div_(rows.shape[-1]).add_(epsilon).rsqrt_()
-            torch.mul(rows[block], scale[block], out=out[block]).mul_(weight)
+        out, scale = _normed(x, weight, epsilon)
         ctx.save_for_backward(x, weight, scale)
-        return out.view_as(x)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -75,6 +84,8 @@ def gated_rms_norm(
     Returns:
         (..., width) in x's dtype, computed in at least float32.
     """
+    if average is None and not torch.is_grad_enabled():
+        return _gated_normed(x, gate, weight, groups, epsilon)[0]
     if average is None:
         result: Tensor = _GatedNorm.apply(x, gate, weight, groups, epsilon)  # type: ignore[no-untyped-call]
         return result
@@ -85,18 +96,26 @@ def gated_rms_norm(
     return out
 
 
+def _gated_normed(
+    x: Tensor, gate: Tensor, weight: Tensor, groups: int, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The result, and before the weight is applied (..., groups, width of a group), and each group's scale."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    normed = F.silu(gate.to(wide)).mul_(x).unflatten(-1, (groups, -1))
+    scale = torch.linalg.vector_norm(normed, dim=-1, keepdim=True).square_().div_(normed.shape[-1])
+    scale.add_(epsilon).rsqrt_()
+    normed.mul_(scale)
+    out: Tensor = (normed.flatten(-2) * weight.to(wide)).to(x.dtype)
+    return out, normed, scale
+
+
 class _GatedNorm(torch.autograd.Function):
     """Written out by hand: it keeps one tensor of its own, and most steps work in place."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, groups: int, epsilon: float) -> Tensor:
-        wide = torch.promote_types(x.dtype, torch.float32)
-        normed = F.silu(gate.to(wide)).mul_(x).unflatten(-1, (groups, -1))
-        scale = torch.linalg.vector_norm(normed, dim=-1, keepdim=True).square_().div_(normed.shape[-1])
-        scale.add_(epsilon).rsqrt_()
-        normed.mul_(scale)
+        out, normed, scale = _gated_normed(x, gate, weight, groups, epsilon)
         ctx.save_for_backward(x, gate, weight, normed, scale)
-        out: Tensor = (normed.flatten(-2) * weight.to(wide)).to(x.dtype)
         return out
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -48,6 +49,24 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
         x, half.cos().to(x.dtype), half.sin().to(x.dtype)
     )
     return result
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Cosines and sines of angles, for several tensors that turn by the same."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def of(self, x: Tensor) -> Tensor:
+        """`rotate` without gradients: (seq, batch, heads, dim)."""
+        return _rotated(x, self.cos, self.sin)
+
+
+def rotation(angles: Tensor, dtype: torch.dtype) -> Rotation:
+    """Of angles as in `rotate`, or of (seq, batch, 1, dim) where each sequence has its own."""
+    half = angles[..., : angles.shape[-1] // 2]
+    return Rotation(half.cos().to(dtype), half.sin().to(dtype))
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

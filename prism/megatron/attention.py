@@ -16,10 +16,10 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
-from prism.kernels.attention import attention, attention_from, window_mask
+from prism.kernels.attention import attention, attention_from, windowed
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
-from prism.megatron.decode import DecodeContext, KeyValueCache
+from prism.megatron.decode import DecodeContext
 
 
 class SdpaCoreAttention(torch.nn.Module):
@@ -37,7 +37,7 @@ class SdpaCoreAttention(torch.nn.Module):
         super().__init__()
         self.softmax_scale = softmax_scale
         self.window = None if config.window_size is None else config.window_size[0] + 1
-        self.cache: KeyValueCache | None = None
+        self.layer_number = layer_number
         self.context: DecodeContext | None = None
 
     def forward(
@@ -57,17 +57,22 @@ class SdpaCoreAttention(torch.nn.Module):
         if ranks() > 1:
             out = self._over_ranks(q, k, v, packed_seq_params)
             return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
-        if self.cache is None or self.context is None:
+        if self.context is not None:
+            out = self._cached(self.context, q, key, value)
+        else:
             ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q[1:].tolist()
             out = attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window, documents=ends)
-        else:
-            first = self.context.position
-            k, v = self.cache.append(k, v, first)
-            mask = self.context.mask
-            if self.window is not None and mask is not None:
-                mask = mask & window_mask(first, first + sequence, self.window, q.device)
-            out = attention(q, k, v, mask=mask, scale=self.softmax_scale)
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
+
+    def _cached(self, context: DecodeContext, q: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """New prompts attend to themselves, a new token to all of its slot: (batch, heads, seq, dim)."""
+        keys, values, bias = context.append(self.layer_number, key, value)
+        k, v = keys.transpose(1, 2), values.transpose(1, 2)
+        if not context.decoding:
+            return attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window)
+        if self.window is not None and k.shape[2] > self.window:
+            bias = windowed(bias, context.lengths, k.shape[2], self.window, q.dtype)
+        return attention(q, k, v, mask=bias, scale=self.softmax_scale)
 
     def _over_ranks(self, q: Tensor, k: Tensor, v: Tensor, packed_seq_params: Any) -> Tensor:
         """This rank's early and late queries against the keys of the whole sequence up to each chunk's end."""
@@ -95,11 +100,16 @@ class PrismSelfAttention(SelfAttention):
         *_: Any,
         **__: Any,
     ) -> tuple[Tensor, Tensor, Tensor, None, AttnMaskType, None]:
-        core = self.core_attention
-        core.context = inference_context
-        core.cache = inference_context.key_value_cache(self.layer_number) if inference_context else None
-        if rotary_pos_emb is not None:
-            start = inference_context.position if inference_context else 0
-            angles = rotary_pos_emb[0][start : start + query.size(0)]
+        self.core_attention.context = inference_context
+        if rotary_pos_emb is not None and inference_context is not None:
+            turn = inference_context.rotations(rotary_pos_emb[0][: _positions(inference_context, query)], query.dtype)
+            query, key = turn.of(query), turn.of(key)
+        elif rotary_pos_emb is not None:
+            angles = rotary_pos_emb[0][: query.size(0)]
             query, key = rotate(query, angles), rotate(key, angles)
         return query, key, value, None, self.attn_mask_type, None
+
+
+def _positions(context: DecodeContext, query: Tensor) -> int:
+    """Positions whose angles a pass needs: of the prompts' width, or any."""
+    return context.max_sequence_length if context.decoding else query.size(0)

@@ -1,12 +1,13 @@
-"""What cached decoding remembers of a batch of sequences: roped keys and values, Mamba states, padding.
+"""What cached decoding remembers of the sequences in its slots: roped keys and values, Mamba states, lengths.
 
-Prompts of different lengths are padded on the left, so that all rows append at the same position. RoPE is
-relative, so a row's offset doesn't matter; padded positions are masked in attention and, in Mamba layers,
-their inputs are zeroed (see `prism.megatron.mamba`).
+Every slot holds a sequence of its own length. New prompts enter free slots together, padded on the right: what comes
+after a prompt's end is never attended to, is overwritten by the tokens that follow, and leaves Mamba's states alone
+(see `prism.megatron.mamba`). From then on all slots take a token at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,89 +15,175 @@ import torch
 from megatron.core.inference.contexts import BaseInferenceContext
 from torch import Tensor
 
+from prism.kernels.rope import Rotation, rotation
+
 if TYPE_CHECKING:
     from prism.megatron.mamba import MambaState
+
+_BLOCK = 64
+"""Caches grow by whole blocks of positions, to half as much again at least."""
 
 
 @dataclass
 class KeyValueCache:
-    """Roped keys and values of one layer. Shapes: (batch, groups, capacity, head_dim)."""
+    """Roped keys and values of one layer. Shapes: (slots, capacity, groups, dim)."""
 
-    keys: Tensor | None = None
-    values: Tensor | None = None
-    capacity: int = 0
+    keys: Tensor
+    values: Tensor
 
-    def append(self, key: Tensor, value: Tensor, position: int) -> tuple[Tensor, Tensor]:
-        """Writes (batch, groups, new, dim) at `position`; returns everything up to there."""
-        if self.keys is None or self.values is None:
-            batch, groups, _, dim = key.shape
-            self.keys = key.new_zeros(batch, groups, self.capacity, dim)
-            self.values = torch.zeros_like(self.keys)
-        end = position + key.size(2)
-        self.keys[:, :, position:end] = key
-        self.values[:, :, position:end] = value
-        return self.keys[:, :, :end], self.values[:, :, :end]
+    def grow(self, capacity: int) -> None:
+        self.keys, self.values = (_longer(old, capacity) for old in (self.keys, self.values))
 
     def keep(self, rows: Tensor) -> None:
-        if self.keys is not None and self.values is not None:
-            self.keys, self.values = self.keys[rows], self.values[rows]
+        self.keys, self.values = self.keys[rows], self.values[rows]
 
 
 class DecodeContext(BaseInferenceContext):
-    """Hands megatron-core's layers their caches. One object serves one batch from prefill to the last token.
+    """Hands megatron-core's layers their caches.
 
     Args:
-        padding: left pads of each row, shape (batch,).
-        capacity: most positions that any row will reach, pads included.
+        slots: sequences that it holds at most.
     """
 
-    def __init__(self, padding: Tensor, capacity: int) -> None:
-        super().__init__(materialize_only_last_token_logits=True)
-        self.padding = padding
-        self.max_sequence_length = capacity
-        self.max_batch_size = len(padding)
-        self.position = 0
-        self.mask: Tensor | None = None
+    def __init__(self, slots: int, device: torch.device) -> None:
+        super().__init__(materialize_only_last_token_logits=False)
+        self.lengths = torch.zeros(slots, dtype=torch.long, device=device)
+        """Tokens that each slot holds; free slots hold none."""
+        self.max_batch_size = slots
+        self.max_sequence_length = _BLOCK
+        self.rows: Tensor | None = None
+        """In a pass over prompts: the slots that they enter."""
         self.keep: Tensor | None = None
+        """In a pass over prompts of different lengths: which positions aren't padding, (prompts, width)."""
         self.mamba_states: dict[int, MambaState] = {}
         self._caches: dict[int, KeyValueCache] = {}
+        self._host_lengths = [0] * slots
+        self._reach = 0
+        self._bias: Tensor | None = None
+        self.new_lengths = self.lengths
+        """In a pass over prompts: their lengths, (prompts,)."""
+        self.sources = self.lengths
+        """In a pass over prompts: which of them each of `rows` takes."""
+        self._rotation: Rotation | None = None
+        self._places = self.lengths
 
     @property
     def decoding(self) -> bool:
-        """True once the prompts are in: one token a row at a time from then on."""
-        return self.position > 0
+        """Whether all slots take one token; otherwise prompts enter."""
+        return self.rows is None
 
-    def begin(self, tokens: int) -> None:
-        """Prepares the masks for a forward pass over the next `tokens` positions of every row."""
-        end = self.position + tokens
-        positions = torch.arange(end, device=self.padding.device)
-        present = positions[None, :] >= self.padding[:, None]  # (batch, end)
-        if tokens == 1 and self.decoding:
-            self.mask = present[:, None, None, :]
-            self.keep = None
-            return
-        causal = positions[None, :] <= positions[self.position :, None]  # (tokens, end)
-        own = positions[None, :] == positions[self.position :, None]  # a pad sees itself, else softmax is NaN
-        self.mask = (causal[None] & present[:, None, :] | own[None])[:, None]
-        self.keep = present if bool(self.padding.any()) else None
+    def begin_prompts(self, lengths: Sequence[int], slots: Sequence[int], sources: Sequence[int]) -> None:
+        """Prepares for a pass over prompts of `lengths`, padded on the right.
 
-    def advance(self, tokens: int) -> None:
-        self.position += tokens
+        Args:
+            slots: free ones, that they enter.
+            sources: which prompt each of them takes; several may take the same.
+        """
+        device = self.lengths.device
+        self.rows = torch.tensor(slots, device=device)
+        self.sources = torch.tensor(sources, device=device)
+        self.new_lengths = torch.tensor(lengths, device=device)
+        width = max(lengths)
+        self.keep = None
+        if min(lengths) < width:
+            self.keep = torch.arange(width, device=device)[None, :] < self.new_lengths[:, None]
+        self._make_room(width)
+        self._rotation = None
+        for slot, source in zip(slots, sources, strict=True):
+            self._host_lengths[slot] = lengths[source]
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Drops finished sequences; `rows` are the indices that stay."""
-        self.padding = self.padding[rows]
-        self.max_batch_size = len(rows)
+    def end_prompts(self) -> None:
+        assert self.rows is not None
+        self.lengths[self.rows] = self.new_lengths[self.sources]
+        self.rows, self.keep = None, None
+
+    def begin_token(self) -> None:
+        """Prepares for a pass over one token of every slot; what free slots are given has no effect."""
+        longest = max(self._host_lengths)
+        self._make_room(longest + 1)
+        self._reach = longest + 1
+        positions = torch.arange(self._reach, device=self.lengths.device)
+        self._bias = None
+        if min(self._host_lengths) < longest:
+            seen = positions[None, :] <= self.lengths[:, None]
+            self._bias = torch.where(seen, 0.0, float("-inf"))[:, None, None, :]
+        slots = torch.arange(len(self.lengths), device=self.lengths.device)
+        self._places = slots * self.max_sequence_length + self.lengths
+        self._rotation = None
+
+    def end_token(self) -> None:
+        self.lengths += self.lengths > 0
+        self._host_lengths = [length + 1 if length else 0 for length in self._host_lengths]
+
+    def free(self, slots: Sequence[int]) -> None:
+        """Forgets the sequences in these slots."""
+        self.lengths[torch.tensor(slots, device=self.lengths.device)] = 0
+        for slot in slots:
+            self._host_lengths[slot] = 0
+
+    def keep_slots(self, slots: Sequence[int]) -> None:
+        """Drops all other slots; these are numbered anew, in this order."""
+        rows = torch.tensor(slots, device=self.lengths.device)
+        self.lengths = self.lengths[rows]
+        self._host_lengths = [self._host_lengths[slot] for slot in slots]
+        self.max_batch_size = len(slots)
         for cache in self._caches.values():
             cache.keep(rows)
         for number, state in self.mamba_states.items():
             self.mamba_states[number] = type(state)(conv=state.conv[rows], ssm=state.ssm[rows])
 
-    def key_value_cache(self, layer_number: int) -> KeyValueCache:
-        return self._caches.setdefault(layer_number, KeyValueCache(capacity=self.max_sequence_length))
+    def last_positions(self, hidden: Tensor) -> Tensor:
+        """Each new prompt's last position: (width, prompts, hidden) -> (1, prompts, hidden)."""
+        prompts = torch.arange(hidden.shape[1], device=hidden.device)
+        return hidden[self.new_lengths - 1, prompts][None]
+
+    def rotations(self, angles: Tensor, dtype: torch.dtype) -> Rotation:
+        """RoPE of the tokens of this pass.
+
+        Args: angles: of all positions, (positions, 1, 1, dim), as megatron-core makes them.
+        """
+        if self._rotation is None:
+            new = angles[self.lengths].transpose(0, 1) if self.decoding else angles
+            self._rotation = rotation(new, dtype)
+        return self._rotation
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Stores the keys and values of this pass, (new, sequences, groups, dim).
+
+        Returns:
+            Keys and values to attend to, (sequences, positions, groups, dim), and for one token a slot what to add to
+            the scores, (slots, 1, 1, positions) or None; a pass over prompts attends causally to its own.
+        """
+        cache = self._caches.get(layer)
+        if cache is None:
+            shape = (len(self.lengths), self.max_sequence_length, *key.shape[2:])
+            cache = self._caches[layer] = KeyValueCache(key.new_zeros(shape), value.new_zeros(shape))
+        if self.rows is not None:
+            key, value = key.transpose(0, 1), value.transpose(0, 1)
+            cache.keys[self.rows, : key.shape[1]] = key[self.sources]
+            cache.values[self.rows, : value.shape[1]] = value[self.sources]
+            return key, value, None
+        for stored, new in ((cache.keys, key), (cache.values, value)):
+            stored.view(-1, *new.shape[2:]).index_copy_(0, self._places, new[0])
+        bias = None if self._bias is None else self._bias.to(key.dtype)
+        return cache.keys[:, : self._reach], cache.values[:, : self._reach], bias
 
     def is_static_batching(self) -> bool:
         return True
 
     def is_decode_only(self) -> bool:
         return self.decoding
+
+    def _make_room(self, positions: int) -> None:
+        if positions <= self.max_sequence_length:
+            return
+        wanted = max(positions, self.max_sequence_length * 3 // 2)
+        self.max_sequence_length = -(-wanted // _BLOCK) * _BLOCK
+        for cache in self._caches.values():
+            cache.grow(self.max_sequence_length)
+
+
+def _longer(old: Tensor, capacity: int) -> Tensor:
+    new = old.new_zeros(len(old), capacity, *old.shape[2:])
+    new[:, : old.shape[1]] = old
+    return new

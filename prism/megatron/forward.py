@@ -5,7 +5,7 @@ All ranks of a pipeline call these together and get the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,13 +44,44 @@ def evaluation_mode(chunk: torch.nn.Module) -> Iterator[Any]:
         module.train(training)
 
 
-def next_token_logits(module: Any, tokens: Tensor, context: DecodeContext) -> Tensor:
-    """Feeds `tokens` (batch, new) to the cached batch; returns logits of the next token, (batch, vocabulary)."""
-    new = tokens.shape[1]
-    context.begin(new)
-    positions = torch.arange(context.position, context.position + new, device=tokens.device).expand_as(tokens)
-    logits = _through_stages(module, tokens, positions, inference_context=context, runtime_gather_output=True)
-    context.advance(new)
+def prompt_logits(
+    module: Any,
+    context: DecodeContext,
+    tokens: Tensor,
+    lengths: Sequence[int],
+    slots: Sequence[int],
+    sources: Sequence[int],
+) -> Tensor:
+    """Puts prompts into free slots; returns logits of each slot's next token, (slots, vocabulary).
+
+    Args:
+        tokens: (prompts, width), padded on the right; `lengths` says where each ends.
+        sources: which prompt each slot takes.
+    """
+    context.begin_prompts(lengths, slots, sources)
+    hook = None
+    if hasattr(module, "output_layer"):
+        hook = module.output_layer.register_forward_pre_hook(
+            lambda layer, inputs: (context.last_positions(inputs[0]), *inputs[1:])
+        )
+    try:
+        logits = _through_stages(
+            module, tokens, _positions(tokens), inference_context=context, runtime_gather_output=True
+        )
+    finally:
+        if hook is not None:
+            hook.remove()
+    context.end_prompts()
+    return logits[context.sources, -1]
+
+
+def next_token_logits(module: Any, context: DecodeContext, tokens: Tensor) -> Tensor:
+    """Feeds a token to every slot, (slots,); returns logits of the next, (slots, vocabulary)."""
+    context.begin_token()
+    logits = _through_stages(
+        module, tokens[:, None], context.lengths[:, None], inference_context=context, runtime_gather_output=True
+    )
+    context.end_token()
     return logits[:, -1]
 
 

@@ -11,8 +11,11 @@ from functools import cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.tensor_parallel.mappings import reduce_from_tensor_model_parallel_region
 from megatron.core.transformer.transformer_config import TransformerConfig
+from torch import Tensor
 
 from prism.kernels.select import require_fp8
 from prism.megatron.backend import backend
@@ -21,9 +24,33 @@ _FP8_MULTIPLE = 16
 """Fp8 matrices need sides that this divides."""
 
 
+class PrismColumnParallelLinear(ColumnParallelLinear):
+    """megatron-core's, without what only gradients need when there are none: cached decoding calls it at every token."""
+
+    def forward(
+        self, input_: Tensor, weight: Tensor | None = None, runtime_gather_output: bool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(seq, batch, input) -> ((seq, batch, output on this rank), bias)."""
+        if torch.is_grad_enabled() or self.sequence_parallel or self.bias is not None or self.gather_output:
+            output: tuple[Tensor, Tensor | None] = super().forward(input_, weight, runtime_gather_output)
+            return output
+        return F.linear(input_, self.weight if weight is None else weight), None
+
+
+class PrismRowParallelLinear(RowParallelLinear):
+    """See `PrismColumnParallelLinear`."""
+
+    def forward(self, input_: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(seq, batch, input on this rank) -> ((seq, batch, output), bias)."""
+        if torch.is_grad_enabled() or self.sequence_parallel or self.bias is not None or not self.input_is_parallel:
+            output: tuple[Tensor, Tensor | None] = super().forward(input_)
+            return output
+        return reduce_from_tensor_model_parallel_region(F.linear(input_, self.weight), group=self.tp_group), None
+
+
 def column_parallel(config: TransformerConfig, *widths: int) -> Any:
     """The class of a layer whose output is cut over tensor-parallel ranks. `widths`: see `row_parallel`."""
-    return _fp8_layers()[0] if _in_fp8(config, widths) else ColumnParallelLinear
+    return _fp8_layers()[0] if _in_fp8(config, widths) else PrismColumnParallelLinear
 
 
 def row_parallel(config: TransformerConfig, *widths: int) -> Any:
@@ -35,7 +62,7 @@ def row_parallel(config: TransformerConfig, *widths: int) -> Any:
     Raises:
         RecipeError: the precision is fp8 and Transformer Engine can't be used here.
     """
-    return _fp8_layers()[1] if _in_fp8(config, widths) else RowParallelLinear
+    return _fp8_layers()[1] if _in_fp8(config, widths) else PrismRowParallelLinear
 
 
 def _in_fp8(config: TransformerConfig, widths: tuple[int, ...]) -> bool:

@@ -224,9 +224,7 @@ class MambaMixer(MegatronModule):
         if share.size > 1:
             channels = share.channels.to(weight.device)
             weight, bias = weight[channels], bias[channels]
-        keep = None if context is None else context.keep
-        if keep is not None:
-            xbc = xbc * keep[..., None]
+        keep = None if context is None else context.keep  # pads come after a prompt: only their steps could do harm
         x, b, c = self._split_heads(kernels.conv(xbc, weight, bias, seq_idx=seq_idx), share.shape)
         steps = time_steps(dt, self.dt_bias[heads], keep)
         scanned = kernels.scan(
@@ -241,9 +239,19 @@ class MambaMixer(MegatronModule):
             with_state=context is not None,
         )
         if context is not None and scanned.state is not None:
-            conv = conv_state(xbc, weight.shape[1]).clone(memory_format=torch.contiguous_format)
-            context.mamba_states[self.layer_number] = MambaState(conv, scanned.state.contiguous())
+            self._remember(context, conv_state(xbc, weight.shape[1], context.new_lengths), scanned.state)
         return scanned.y.flatten(-2)
+
+    def _remember(self, context: DecodeContext, conv: Tensor, ssm: Tensor) -> None:
+        """Puts the states of new prompts into their slots."""
+        state = context.mamba_states.get(self.layer_number)
+        if state is None:
+            slots = len(context.lengths)
+            state = MambaState(conv.new_zeros(slots, *conv.shape[1:]), ssm.new_zeros(slots, *ssm.shape[1:]))
+            context.mamba_states[self.layer_number] = state
+        assert context.rows is not None
+        state.conv[context.rows] = conv[context.sources]
+        state.ssm[context.rows] = ssm[context.sources]
 
     def _step(self, xbc: Tensor, dt: Tensor, state: MambaState) -> Tensor:
         """One token: (batch, channels), (batch, heads) -> (batch, inner); `state` moves on."""

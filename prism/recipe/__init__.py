@@ -8,7 +8,10 @@ from prism.recipe.schema.cluster import ClusterConfig, KernelsConfig
 from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig, RopeScalingConfig
 from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
 from prism.recipe.schema.retention import RetentionConfig
-from prism.recipe.schema.rl import PromptSetConfig, RlConfig
+from prism.recipe.schema.prompt_sets import DifficultyConfig, PromptSetConfig
+from prism.recipe.schema.rewards import RewardsConfig
+from prism.recipe.schema.rl import RlConfig
+from prism.recipe.schema.sandbox import SandboxConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
     ClaimConfig,
@@ -26,6 +29,7 @@ __all__ = [
     "ClaimConfig",
     "ClusterConfig",
     "DataConfig",
+    "DifficultyConfig",
     "EvaluateConfig",
     "InitialisationConfig",
     "KernelsConfig",
@@ -38,8 +42,10 @@ __all__ = [
     "Recipe",
     "RecipeErrors",
     "RetentionConfig",
+    "RewardsConfig",
     "RlConfig",
     "RopeScalingConfig",
+    "SandboxConfig",
     "ScheduleConfig",
     "StageNode",
     "load_recipe",

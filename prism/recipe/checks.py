@@ -14,6 +14,7 @@ from prism.recipe.cluster_checks import cluster_findings
 from prism.recipe.findings import Finding, invalid, nearest
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
 from prism.recipe.retention_checks import missing_retention_files, retention_findings
+from prism.recipe.rl_checks import rl_findings
 from prism.recipe.sample_checks import samples_findings
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.rl import RlConfig
@@ -189,6 +190,7 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     if node.stage == "difficulty":
         yield from _difficulty(config, path)
     if node.stage in ("rl", "difficulty"):
+        yield from rl_findings(recipe, name, config)
         total = sum(config.mix.values())
         if abs(total - 100) > 1e-6:
             yield Finding((*path, "mix"), f"rl.mix sums to {total:g} percent, not 100", "make it sum to 100")

@@ -13,6 +13,7 @@ from prism.recipe.schema.base import Section
 from prism.recipe.schema.cluster import ClusterConfig, KernelsConfig
 from prism.recipe.schema.model import ModelConfig
 from prism.recipe.schema.rl import RlConfig
+from prism.recipe.schema.sandbox import SandboxConfig
 from prism.recipe.schema.stages import (
     AnalyzeConfig,
     ClaimConfig,
@@ -44,6 +45,7 @@ class Recipe(Section):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Tasks for every checkpoint.")
     analyze: AnalyzeConfig = Field(default_factory=AnalyzeConfig, description="Weights and representations.")
     kernels: KernelsConfig = Field(default_factory=KernelsConfig, description="Fused kernels or torch.")
+    sandbox: SandboxConfig = Field(default_factory=SandboxConfig, description="What contains model-written code.")
     cluster: ClusterConfig = Field(default_factory=ClusterConfig, description="Devices of a stage.")
     pipeline: dict[str, StageNode] = Field(default_factory=dict, description="The stages, by name.")
     claims: dict[str, ClaimConfig] = Field(default_factory=dict, description="Statements that the summary checks.")

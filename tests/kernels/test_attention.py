@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.kernels.attention import attention, attention_from, window_mask
+from prism.kernels.attention import attention, attention_from, windowed
 
 
 def inputs(length: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -14,6 +14,11 @@ def inputs(length: int) -> tuple[Tensor, Tensor, Tensor]:
     query = torch.randn(2, 4, length, 8, generator=generator, dtype=torch.float64)
     key, value = (torch.randn(2, 2, length, 8, generator=generator, dtype=torch.float64) for _ in range(2))
     return query, key, value
+
+
+def window_mask(length: int, window: int) -> Tensor:
+    places = torch.arange(length)
+    return places[None, :] > places[:, None] - window
 
 
 def by_matrix(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
@@ -29,13 +34,13 @@ def causal(length: int) -> Tensor:
 def visible(length: int, ends: list[int], window: int | None) -> Tensor:
     number = torch.bucketize(torch.arange(length), torch.tensor(ends), right=True)
     seen = causal(length) & (number[:, None] == number[None, :])
-    return seen if window is None else seen & window_mask(0, length, window, torch.device("cpu"))
+    return seen if window is None else seen & window_mask(length, window)
 
 
 @pytest.mark.parametrize("window", [1, 5, 128, 129, 299, 300, 400])
 def test_a_window_counts_the_current_position(window: int) -> None:
     query, key, value = inputs(300)
-    seen = causal(300) & window_mask(0, 300, window, torch.device("cpu"))
+    seen = causal(300) & window_mask(300, window)
     assert seen.sum(1).max() == min(window, 300)
     found = attention(query, key, value, causal=True, window=window)
     torch.testing.assert_close(found, by_matrix(query, key, value, seen))
@@ -51,7 +56,7 @@ def test_documents_see_only_themselves(ends: list[int], window: int | None) -> N
 
 def test_gradients_of_a_window_equal_the_matrix_s() -> None:
     parts = tuple(part.requires_grad_() for part in inputs(200))
-    seen = causal(200) & window_mask(0, 200, 30, torch.device("cpu"))
+    seen = causal(200) & window_mask(200, 30)
     ours = torch.autograd.grad(attention(*parts, causal=True, window=30).square().sum(), parts)
     theirs = torch.autograd.grad(by_matrix(*parts, seen).square().sum(), parts)
     for mine, expected in zip(ours, theirs, strict=True):
@@ -62,7 +67,7 @@ def test_gradients_of_a_window_equal_the_matrix_s() -> None:
 @pytest.mark.parametrize("first", [0, 1, 1_500])
 def test_later_queries_see_the_keys_before_them(first: int, window: int | None) -> None:
     query, key, value = inputs(3_000)
-    seen = causal(3_000) if window is None else causal(3_000) & window_mask(0, 3_000, window, torch.device("cpu"))
+    seen = causal(3_000) if window is None else causal(3_000) & window_mask(3_000, window)
     rows = slice(first, first + 1_200)
     found = attention_from(query[:, :, rows], key, value, first, window=window)
     torch.testing.assert_close(found, by_matrix(query, key, value, seen)[:, :, rows])
@@ -101,3 +106,11 @@ def test_gradients_of_documents_cut_by_a_chunk_equal_the_matrix_s(window: int | 
     theirs = torch.autograd.grad(whole.square().sum(), (query, key, value))
     for mine, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, expected)
+
+
+def test_a_window_on_rows_of_their_own_positions_is_the_matrix_s_row() -> None:
+    positions = torch.tensor([0, 3, 9])
+    bias = torch.where(torch.arange(10)[None, :] <= positions[:, None], 0.0, float("-inf"))[:, None, None, :]
+    seen = (causal(10) & window_mask(10, 4))[positions]
+    found = windowed(bias, positions, 10, 4, torch.float32)[:, 0, 0]
+    assert torch.equal(found == 0, seen)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prism.generate.megatron import MegatronLanguageModel
-from prism.generate.protocol import Sampling
+from prism.generate.protocol import Request, Sampling
 from prism.megatron import checkpoint
 from prism.megatron.build import build_model
 from prism.megatron.forward import all_logits
@@ -42,7 +42,9 @@ def observe(root: Path, name: str, layout: Layout, save: bool) -> dict[str, Tens
     tokens = load_file(root / "tokens")["tokens"]
     with torch.no_grad():
         found = {"logits": all_logits(module, tokens)[..., :VOCABULARY].contiguous()}
-    responses = MegatronLanguageModel(module, VOCABULARY, model.max_position_embeddings).generate(PROMPTS, GREEDY, 1)
+    responses = MegatronLanguageModel(module, VOCABULARY, model.max_position_embeddings).generate(
+        [Request(prompt, 1) for prompt in PROMPTS], GREEDY
+    )
     for row, (prompt, response) in enumerate(zip(PROMPTS, responses, strict=True)):
         whole = torch.tensor([[*prompt, *response.tokens]])
         with torch.no_grad():

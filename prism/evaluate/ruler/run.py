@@ -12,7 +12,7 @@ from prism.evaluate.ruler.make import Material, make_prompt
 from prism.evaluate.ruler.score import share_found
 from prism.evaluate.ruler.settings import QuestionsTest
 from prism.evaluate.statistics import mean_interval
-from prism.generate import LanguageModel, Sampling
+from prism.generate import LanguageModel, Request, Sampling
 from prism.prompts import PromptContract
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _answer(
     task: RulerTask, prompts: Sequence[RulerPrompt], model: LanguageModel, contract: PromptContract
 ) -> list[dict[str, Any]]:
     greedy = Sampling(0.0, 1.0, task.max_new_tokens, contract.stop_ids)
-    responses = model.generate([encode(task, contract, prompt.text) for prompt in prompts], greedy, 0)
+    responses = model.generate([Request(encode(task, contract, prompt.text), 0) for prompt in prompts], greedy)
     one_is_enough = isinstance(task.test, QuestionsTest)
     lines = []
     for prompt, response in zip(prompts, responses, strict=True):
