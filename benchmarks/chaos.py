@@ -1,9 +1,10 @@
-"""Kills training at random moments with SIGKILL and looks whether the resumed run is the undisturbed one, bit for bit.
+"""Kills stages at random moments with SIGKILL and looks whether the resumed run is the undisturbed one, bit for bit.
 
-For a dense and a hybrid model, in one process and in two (tensor parallel, then data parallel), a short stage is
-trained once undisturbed. Then it is trained again and killed until the kills are used up, each at a moment drawn over
-the whole life of a process: while it starts, trains, saves, or ends. Of two processes one is killed first and the other
-a moment later. At the end metrics.jsonl (but for what depends on the clock) and every weight are compared.
+For a dense and a hybrid model, in one process and in two (tensor parallel or data parallel), a short stage of
+mid-training and one of RL are run once undisturbed. Then each is run again and killed until the kills are used up,
+each at a moment drawn over the whole life of a process: while it starts, samples, trains, saves, or ends. Of two
+processes one is killed first and the other a moment later. At the end metrics.jsonl (but for what depends on the clock)
+and every weight are compared.
 """
 
 from __future__ import annotations
@@ -26,17 +27,27 @@ from _harness import Ratio, quick, report
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-STEPS, EVERY = 60, 4
+STEPS, RL_STEPS, EVERY = 60, 24, 4
 WORLD = {
     "general": 20_000, "song": 12_000, "arithmetic": 6_000, "raw_questions": 6_000,
     "math": 30_000, "code": 16_000, "science": 16_000,
 }  # fmt: skip
 SETUPS = {
-    "dense, 1 process": ("miniature", {}),
-    "dense, 2 processes": ("miniature", {"processes": 2, "tensor_parallel": 2}),
-    "hybrid, 1 process": ("miniature_hybrid", {}),
-    "hybrid, 2 processes": ("miniature_hybrid", {"processes": 2}),
+    "dense, 1 process": ("miniature", "mid", {}),
+    "dense, 2 processes": ("miniature", "mid", {"processes": 2, "tensor_parallel": 2}),
+    "hybrid, 1 process": ("miniature_hybrid", "mid", {}),
+    "hybrid, 2 processes": ("miniature_hybrid", "mid", {"processes": 2}),
+    "RL, dense, 1 process": ("miniature", "rl", {}),
+    "RL, dense, 2 processes": ("miniature", "rl", {"processes": 2}),
+    "RL, hybrid, 1 process": ("miniature_hybrid", "rl", {}),
+    "RL, hybrid, 2 processes": ("miniature_hybrid", "rl", {"processes": 2, "tensor_parallel": 2}),
 }
+_RL = (
+    "pipeline.rl.from=base", "pipeline.rl.prompts_from=null", f"rl.steps={RL_STEPS}", "rl.prompts_per_step=6",
+    "rl.responses_per_prompt=6", "rl.updates_per_step=2", "rl.refill_rounds=1", "rl.micro_batch_size=8",
+    f"rl.checkpoint.every_steps={EVERY}", "rl.trajectory.every_steps=8",
+)  # fmt: skip
+"""The base of so few steps solves nothing: what its responses are worth differs by the penalties alone."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +55,26 @@ class Setup:
     """A recipe with its overrides, and how many processes train it."""
 
     recipe: str
+    name: str
     overrides: tuple[str, ...]
     processes: int
     folder: Path
 
     @property
     def stage(self) -> Path:
-        return self.folder / "stages" / "mid"
+        return self.folder / "stages" / self.name
 
 
 def main() -> None:
     kills = 1 if quick() else 13
     total, identical, landed = 0, 0, dict.fromkeys(("starting", "training", "ended"), 0)
-    figures: dict[str, Any] = {"steps": STEPS, "checkpoint every": EVERY}
+    figures: dict[str, Any] = {"steps": STEPS, "RL steps": RL_STEPS, "checkpoint every": EVERY}
     stream = random.Random(20_260_317)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["prism.pipeline.preload", "prism.train"])
+    context.set_forkserver_preload(["prism.pipeline.preload", "prism.train", "prism.rl"])
     with tempfile.TemporaryDirectory() as root:
-        for name, (recipe, cluster) in SETUPS.items():
-            setup = prepared(context, recipe, cluster, Path(root))
+        for name, (recipe, stage, cluster) in SETUPS.items():
+            setup = prepared(context, recipe, stage, cluster, Path(root))
             began = time.perf_counter()
             assert wait(start(context, setup)) == {0}, f"{name}: the undisturbed run failed"
             life = time.perf_counter() - began
@@ -86,21 +98,22 @@ def main() -> None:
     report("chaos", {"bit_identical_after_kills": Ratio(identical / total, 1.0)}, figures)
 
 
-def prepared(context: Any, recipe: str, cluster: dict[str, int], root: Path) -> Setup:
+def prepared(context: Any, recipe: str, stage: str, cluster: dict[str, int], root: Path) -> Setup:
     """Data prepared and the base trained, in a process of its own."""
-    name = f"{recipe}-{cluster.get('processes', 1)}"
+    name = f"{recipe}-{stage}-{cluster.get('processes', 1)}"
     overrides = (
         f"run.directory={root}", f"run.name={name}",
         *(f"data.world.tokens.{source}={words}" for source, words in WORLD.items()),
         "midtrain.micro_batch_size=8", "pipeline.base.with.steps=10",
         f"pipeline.mid.with.steps={STEPS}", f"midtrain.checkpoint.every_steps={EVERY}",
+        *_RL,
     )  # fmt: skip
-    alone = Setup(recipe, overrides, 1, root / name)
+    alone = Setup(recipe, stage, overrides, 1, root / name)
     process = context.Process(target=prepare, args=(alone,))
     process.start()
     assert wait([process]) == {0}, "the data can't be prepared"
     spread = tuple(f"cluster.{key}={value}" for key, value in cluster.items())
-    return Setup(recipe, (*overrides, *spread), cluster.get("processes", 1), root / name)
+    return Setup(recipe, stage, (*overrides, *spread), cluster.get("processes", 1), root / name)
 
 
 def prepare(setup: Setup) -> None:
@@ -114,21 +127,23 @@ def prepare(setup: Setup) -> None:
 
 def start(context: Any, setup: Setup) -> list[BaseProcess]:
     port = random.SystemRandom().randrange(20_000, 60_000)
-    processes = [context.Process(target=train, args=(setup, rank, port)) for rank in range(setup.processes)]
+    processes = [context.Process(target=run_stage, args=(setup, rank, port)) for rank in range(setup.processes)]
     for process in processes:
         process.start()
     return processes
 
 
-def train(setup: Setup, rank: int, port: int) -> None:
+def run_stage(setup: Setup, rank: int, port: int) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(setup.processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     from prism.recipe import load_recipe
+    from prism.rl import run_rl
     from prism.train import run_training
 
-    run_training(load_recipe(setup.recipe, setup.overrides), "mid")
+    run = run_rl if setup.name == "rl" else run_training
+    run(load_recipe(setup.recipe, setup.overrides), setup.name)
 
 
 def kill(processes: list[BaseProcess], setup: Setup, stream: random.Random, life: float) -> str:
@@ -160,12 +175,10 @@ def wait(processes: list[BaseProcess]) -> set[int | None]:
 def outcome(setup: Setup) -> tuple[list[dict[str, Any]], str]:
     """The loss curve and a hash of the exported weights."""
     rows = [json.loads(line) for line in (setup.stage / "metrics.jsonl").read_text().splitlines()]
-    curve = [
-        {key: value for key, value in row.items() if key in ("step", "loss", "loss_by_source", "grad_norm")}
-        for row in rows
-    ]
+    kept = ("step", "loss", "loss_by_source", "grad_norm") if setup.name == "mid" else rows[0].keys() - {"timing"}
+    curve = [{key: value for key, value in row.items() if key in kept} for row in rows]
     digest = hashlib.blake2b()
-    for file in sorted((setup.stage / "hf").glob("*.safetensors")):
+    for file in sorted(f for folder in ("hf", "trajectory") for f in (setup.stage / folder).rglob("*.safetensors")):
         digest.update(file.read_bytes())
     return curve, digest.hexdigest()
 

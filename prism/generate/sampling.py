@@ -25,9 +25,9 @@ def sample_seed(*parts: int) -> int:
 
 
 def uniforms(seeds: Tensor, first: Tensor, count: int) -> Tensor:
-    """Numbers first, first + 1, ... of each seed's stream, uniform in [0, 1): (rows,), (rows,) -> (rows, count), float64.
+    """Numbers first, first + 1, ... of each seed's stream, uniform in [0, 1).
 
-    Args: seeds, first: int64.
+    Shapes: seeds and first (rows,), int64 -> (rows, count), float64.
     """
     numbers = first[:, None] + torch.arange(1, count + 1, device=seeds.device)
     z = seeds[:, None] + numbers * _GOLDEN

@@ -18,6 +18,7 @@ from torch import Tensor
 from prism.errors import UsageError
 from prism.megatron.checkpoint import unwrap
 from prism.megatron.decode import DecodeContext
+from prism.megatron.packing import packed_documents
 
 
 def require_decodable(chunk: torch.nn.Module) -> None:
@@ -95,9 +96,15 @@ def token_logprobs(module: torch.nn.Module, tokens: Tensor) -> Tensor:
     return -negative_logprobs(module, tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
 
 
-def negative_logprobs(module: torch.nn.Module, tokens: Tensor, labels: Tensor) -> Tensor:
-    """-log p(label) at every position: (batch, seq), (batch, seq) -> (batch, seq)."""
-    return _through_stages(module, tokens, _positions(tokens), labels=labels)
+def negative_logprobs(
+    module: torch.nn.Module, tokens: Tensor, labels: Tensor, ends: Sequence[int] | None = None
+) -> Tensor:
+    """-log p(label) at every position: (batch, seq), (batch, seq) -> (batch, seq).
+
+    Args: ends: of one row of several documents, where each ends; they don't see each other.
+    """
+    packed = None if ends is None else packed_documents(ends, tokens.device)
+    return _through_stages(module, tokens, _positions(tokens), labels=labels, packed_seq_params=packed)
 
 
 def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:

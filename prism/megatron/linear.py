@@ -25,7 +25,7 @@ _FP8_MULTIPLE = 16
 
 
 class PrismColumnParallelLinear(ColumnParallelLinear):
-    """megatron-core's, without what only gradients need when there are none: cached decoding calls it at every token."""
+    """megatron-core's; without gradients, also without what they need: cached decoding calls it at every token."""
 
     def forward(
         self, input_: Tensor, weight: Tensor | None = None, runtime_gather_output: bool | None = None

@@ -125,6 +125,19 @@ def is_last_stage() -> bool:
     return bool(parallel_state.is_pipeline_last_stage())
 
 
+def is_first_of_replica() -> bool:
+    """True on one rank of those that hold a replica of the model together."""
+    return (
+        parallel_state.get_tensor_model_parallel_rank() == 0
+        and parallel_state.get_context_parallel_rank() == 0
+        and bool(parallel_state.is_pipeline_first_stage(ignore_virtual=True))
+    )
+
+
+def pipeline_size() -> int:
+    return int(parallel_state.get_pipeline_model_parallel_world_size())
+
+
 def data_parallel_rank() -> int:
     return int(parallel_state.get_data_parallel_rank())
 

@@ -10,7 +10,7 @@ def group_advantages(rewards: Tensor, epsilon: float) -> Tensor:
     """A_i = (r_i - mean r) / (std r + epsilon) within each group.
 
     Args:
-        rewards: (prompts, responses), any float type.
+        rewards: (groups, responses), any float type.
         epsilon: keeps the division finite; the paper's eta.
 
     Returns:
@@ -18,10 +18,9 @@ def group_advantages(rewards: Tensor, epsilon: float) -> Tensor:
     """
     centred = rewards - rewards.mean(1, keepdim=True)
     deviation = rewards.std(1, keepdim=True)
-    equal = (rewards == rewards[:, :1]).all(1, keepdim=True)
-    return torch.where(equal, torch.zeros_like(rewards), centred / (deviation + epsilon))
+    return torch.where(has_variance(rewards)[:, None], centred / (deviation + epsilon), 0.0)
 
 
-def live_groups(rewards: Tensor) -> float:
-    """Share of groups whose rewards differ: (prompts, responses) -> 0..1."""
-    return float((rewards != rewards[:, :1]).any(1).float().mean())
+def has_variance(rewards: Tensor) -> Tensor:
+    """Which groups teach something: their rewards differ. (groups, responses) -> (groups,), boolean."""
+    return (rewards != rewards[:, :1]).any(1)

@@ -1,64 +1,93 @@
-"""The GRPO loss with truncated importance sampling (paper section 9; figures in Table 21)."""
+"""The terms of the GRPO loss, one function each (paper section 9):
+
+    loss = - w_t ( min(pi_old / pi_gen, C)  min(rho A, clip(rho, 1 - low, 1 + high) A)  -  beta KL(pi || pi_ref) )
+
+with rho = pi / pi_old, summed over the response tokens t of a batch. All take and give tensors of one shape, a number a
+token; logarithms of probabilities are natural.
+
+pi: the policy in training; carries the gradient.
+pi_old: the trainer's policy when the responses were sampled.
+pi_gen: the same weights, as the generator computed them.
+pi_ref: the reference.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class GrpoTerms:
-    """Per token, all of the input's shape. `loss` is what is minimised; the others are for metrics, detached."""
-
-    loss: Tensor
-    kl: Tensor
-    importance: Tensor
+def probability_ratio(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
+    """rho."""
+    return torch.exp(logprobs - old_logprobs)
 
 
-def grpo_token_loss(
-    logprobs: Tensor,
-    old_logprobs: Tensor,
-    generator_logprobs: Tensor,
-    reference_logprobs: Tensor,
-    advantages: Tensor,
-    *,
-    clip_low: float,
-    clip_high: float,
-    importance_cap: float,
-    kl_coefficient: float,
-) -> GrpoTerms:
-    """-(min(pi_old/pi_gen, C) min(rho A, clip(rho, 1-low, 1+high) A) - beta KL(pi || pi_ref)), rho = pi/pi_old.
+def clipped_surrogate(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tensor:
+    """min(rho A, clip(rho, 1 - low, 1 + high) A)."""
+    return torch.minimum(ratio * advantages, ratio.clamp(1 - low, 1 + high) * advantages)
 
-    Args:
-        logprobs: of the response tokens under the policy in training; carries the gradient.
-        old_logprobs: under the trainer's policy at the start of the step.
-        generator_logprobs: as the generator gave them; differs from `old` by its arithmetic.
-        reference_logprobs: under the reference policy.
-        advantages: broadcast to the tokens' shape.
 
-    KL is the non-negative, unbiased estimate exp(d) - d - 1 with d = log pi_ref - log pi.
-    """
-    ratio = torch.exp(logprobs - old_logprobs)
-    clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
-    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
-    importance = torch.exp(old_logprobs - generator_logprobs).clamp(max=importance_cap)
+def is_clipped(ratio: Tensor, advantages: Tensor, low: float, high: float) -> Tensor:
+    """Where the clip takes the gradient away."""
+    return torch.where(advantages > 0, ratio > 1 + high, (advantages < 0) & (ratio < 1 - low))
+
+
+def truncated_importance(old_logprobs: Tensor, generator_logprobs: Tensor, cap: float | None) -> Tensor:
+    """min(pi_old / pi_gen, C), against the difference between trainer and generator; ones without a cap."""
+    if cap is None:
+        return torch.ones_like(old_logprobs)
+    return torch.exp(old_logprobs - generator_logprobs).clamp(max=cap)
+
+
+def is_truncated(old_logprobs: Tensor, generator_logprobs: Tensor, cap: float | None) -> Tensor:
+    """Where the cap cuts the ratio."""
+    if cap is None:
+        return torch.zeros_like(old_logprobs, dtype=torch.bool)
+    return torch.exp(old_logprobs - generator_logprobs) > cap
+
+
+def kl_k1(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
+    """log pi - log pi_ref: unbiased, but its gradient says nothing of the KL (it is zero in expectation)."""
+    return logprobs - reference_logprobs
+
+
+def kl_k2(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
+    """(log pi - log pi_ref)^2 / 2: biased, never negative; its gradient is the KL's."""
+    return (logprobs - reference_logprobs).square() / 2
+
+
+def kl_k3(logprobs: Tensor, reference_logprobs: Tensor) -> Tensor:
+    """pi_ref / pi - 1 - log(pi_ref / pi): unbiased and never negative; GRPO's own."""
     difference = reference_logprobs - logprobs
-    kl = torch.exp(difference) - difference - 1
-    loss = kl_coefficient * kl - importance * surrogate
-    return GrpoTerms(loss=loss, kl=kl.detach(), importance=importance)
+    return torch.exp(difference) - difference - 1
 
 
-def token_weights(response_lengths: Tensor, group_size: int) -> Tensor:
-    """Weight of each token of every response, so that the weighted sum averages over ALL tokens of each group.
+KL_ESTIMATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3}
+"""By the names of J. Schulman, "Approximating KL Divergence" (2020)."""
+
+
+def token_loss(surrogate: Tensor, importance: Tensor, kl: Tensor, kl_coefficient: float) -> Tensor:
+    """What is minimised, before the tokens' weights."""
+    return kl_coefficient * kl - importance * surrogate
+
+
+def token_weights(lengths: Tensor, group_size: int, normalisation: str) -> Tensor:
+    """The weight w of every token of each response; over all tokens of the batch they sum to one.
 
     Args:
-        response_lengths: (prompts x group_size,), groups contiguous.
+        lengths: response tokens, (groups x group_size,), groups contiguous: those of the whole update, over all ranks.
+        normalisation: "batch": 1 / all tokens. "group": 1 / (groups x tokens of the group). "response":
+            1 / (responses x tokens of the response).
 
     Returns:
-        (prompts x group_size,): 1 / (prompts x tokens of the response's group).
+        (groups x group_size,), float64.
     """
-    by_group = response_lengths.double().view(-1, group_size)
-    per_group = 1.0 / (by_group.sum(1, keepdim=True) * by_group.shape[0])
-    return per_group.expand_as(by_group).reshape(-1)
+    sizes = lengths.double()
+    if normalisation == "batch":
+        return torch.full_like(sizes, 1.0 / float(sizes.sum()))
+    if normalisation == "group":
+        by_group = sizes.view(-1, group_size)
+        return (1.0 / (by_group.sum(1, keepdim=True) * len(by_group))).expand_as(by_group).reshape(-1)
+    return 1.0 / (sizes * len(sizes))

@@ -3,37 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, median
 from typing import Any
 
 from prism.rl.rollout import Rollout
 
+_SOLVE_RATES = ("none", "up to 1/4", "up to 1/2", "up to 3/4", "below 1", "all")
+_HARD = 1
+"""Prompts that the starting model solved so many times or fewer are followed (Figure 10)."""
 
-def summarise(rollouts: Sequence[Rollout]) -> dict[str, Any]:
-    """Means over responses, overall and by domain; rates are fractions."""
-    domains = sorted({rollout.prompt.domain for rollout in rollouts})
-    by_domain = {domain: [r for r in rollouts if r.prompt.domain == domain] for domain in domains}
+
+def summarise(rollouts: Sequence[Rollout], group_size: int) -> dict[str, Any]:
+    """Means over responses, overall and by domain; rates are fractions. Groups are contiguous."""
+    by_domain: dict[str, list[Rollout]] = {}
+    for rollout in rollouts:
+        by_domain.setdefault(rollout.prompt.domain, []).append(rollout)
+    by_domain = dict(sorted(by_domain.items()))
+    lengths = [len(r.response.tokens) for r in rollouts]
+    groups = [rollouts[start : start + group_size] for start in range(0, len(rollouts), group_size)]
     return {
-        "reward": _mean([r.reward for r in rollouts]),
-        "reward_by_domain": {domain: _mean([r.reward for r in rows]) for domain, rows in by_domain.items()},
-        "pass_rate": _mean([is_correct(r) for r in rollouts]),
-        "pass_rate_by_domain": {domain: _mean([is_correct(r) for r in rows]) for domain, rows in by_domain.items()},
-        "format_rate": _mean([r.verdict.formatted for r in rollouts]),
+        "reward": _mean([r.judged.reward for r in rollouts]),
+        "reward_by_domain": {name: _mean([r.judged.reward for r in rows]) for name, rows in by_domain.items()},
+        "reward_by_term": {
+            name: _mean([r.judged.terms.get(name, 0.0) for r in rollouts])
+            for name in dict.fromkeys(name for r in rollouts for name in r.judged.terms)
+        },
+        "pass_rate": _mean([r.judged.solved for r in rollouts]),
+        "pass_rate_by_domain": {name: _mean([r.judged.solved for r in rows]) for name, rows in by_domain.items()},
+        "pass_rate_by_difficulty": _by_difficulty(rollouts),
+        "solve_rates": solve_rates([sum(r.judged.solved for r in group) / len(group) for group in groups]),
+        "format_rate": _mean([r.judged.verdict.formatted for r in rollouts]),
         "stop_rate": _mean([r.response.stopped for r in rollouts]),
-        "response_length": _mean([len(r.response.tokens) for r in rollouts]),
+        "truncation_rate": _mean([not r.response.stopped for r in rollouts]),
+        "response_length": _mean(lengths),
+        "response_length_median": float(median(lengths)),
+        "response_length_max": max(lengths),
     }
 
 
-def is_correct(rollout: Rollout) -> bool:
-    """Right, well formed and ended: what the reward counts."""
-    return rollout.verdict.correct and rollout.verdict.formatted and rollout.response.stopped
+def solve_rates(rates: Sequence[float]) -> dict[str, float]:
+    """Share of groups by the share of their responses that are right."""
+    counts = dict.fromkeys(_SOLVE_RATES, 0)
+    for rate in rates:
+        if rate in (0.0, 1.0):
+            counts["none" if rate == 0 else "all"] += 1
+        else:
+            counts[_SOLVE_RATES[1 + min(3, int(-(-rate * 4 // 1)) - 1)]] += 1
+    return {name: count / len(rates) for name, count in counts.items()}
+
+
+def _by_difficulty(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Pass rate of the prompts that the starting model never or hardly ever solved: "0/16", "1/16"."""
+    found: dict[str, list[bool]] = {}
+    for rollout in rollouts:
+        before, samples = rollout.prompt.correct_before, rollout.prompt.samples_before
+        if before is not None and samples is not None and before <= _HARD:
+            found.setdefault(f"{before}/{samples}", []).append(rollout.judged.solved)
+    return {name: _mean(solved) for name, solved in sorted(found.items())}
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(sum(values) / len(values))
+    return float(fmean(values))
 
 
 def sample_rows(step: int, rollouts: Sequence[Rollout], count: int) -> list[dict[str, Any]]:
-    """A few responses for the report: the first of each of the first `count` groups."""
+    """A few responses to read: the first of each of the first `count` prompts."""
     seen: set[str] = set()
     rows: list[dict[str, Any]] = []
     for rollout in rollouts:
@@ -45,9 +79,11 @@ def sample_rows(step: int, rollouts: Sequence[Rollout], count: int) -> list[dict
                 "step": step,
                 "domain": rollout.prompt.domain,
                 "prompt": rollout.prompt.question,
+                "answer": rollout.prompt.row.get("answer"),
                 "response": rollout.text,
-                "reward": rollout.reward,
-                "correct": is_correct(rollout),
+                "reward": rollout.judged.reward,
+                "terms": dict(rollout.judged.terms),
+                "correct": rollout.judged.solved,
             }
         )
     return rows

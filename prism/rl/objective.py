@@ -7,48 +7,59 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from prism.rl.batch import RolloutBatch
-from prism.rl.loss import grpo_token_loss
+from prism.rl.loss import (
+    KL_ESTIMATORS,
+    clipped_surrogate,
+    is_clipped,
+    is_truncated,
+    probability_ratio,
+    token_loss,
+    truncated_importance,
+)
 
 if TYPE_CHECKING:
     from prism.recipe import RlConfig
 
-REPORT = ("loss", "kl", "tokens", "mismatch")
+REPORT = ("loss", "tokens", "kl", "entropy", "mismatch", "importance", "truncated", "clipped")
 
 
 class GrpoObjective:
-    """One update a step, so the policy at the start of the step is the policy in training: rho is 1 in value.
+    """The loss of a micro batch, in float64, and sums over its response tokens to report.
 
     Args:
-        scale: micro batches x data-parallel ranks; undoes the engine's averaging, because `weights` already sum
-            to one over the whole batch.
+        scale: the rank's micro batches x data-parallel ranks; undoes the engine's averaging, because the tokens'
+            weights already sum to one over the whole update.
     """
 
     def __init__(self, config: RlConfig, scale: int) -> None:
         self._config = config
         self._scale = scale
+        self._kl = KL_ESTIMATORS[config.kl_estimator]
 
     def __call__(self, token_losses: Tensor, batch: RolloutBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """token_losses: negative log-probabilities of the labels, (sequences, length)."""
-        mask = batch.mask
-        logprobs = -token_losses.float() * mask
-        old = logprobs.detach()
+        config, mask = self._config, batch.mask
+        logprobs = -token_losses.double() * mask  # what isn't a response counts as certain, for everybody
+        old = logprobs.detach() if batch.old_logprobs is None else batch.old_logprobs * mask
         generated = batch.generator_logprobs * mask
-        terms = grpo_token_loss(
-            logprobs,
-            old,
-            generated,
-            batch.reference_logprobs * mask,
-            batch.advantages,
-            clip_low=self._config.clip_low,
-            clip_high=self._config.clip_high,
-            importance_cap=self._config.importance_cap,
-            kl_coefficient=self._config.kl_coefficient,
-        )
-        weighted = (terms.loss * mask * batch.weights).sum()
+        reference = old if batch.reference_logprobs is None else batch.reference_logprobs * mask
+        ratio = probability_ratio(logprobs, old)
+        surrogate = clipped_surrogate(ratio, batch.advantages, config.clip_low, config.clip_high)
+        importance = truncated_importance(old, generated, config.importance_cap)
+        kl = self._kl(logprobs, reference)
+        loss = token_loss(surrogate, importance, kl, config.kl_coefficient)
+        weighted = (loss * mask * batch.weights).sum()
+        counted = mask * (batch.weights > 0)
         sums = {
             "loss": weighted.detach(),
-            "kl": (terms.kl * mask).sum(),
-            "tokens": mask.sum(),
-            "mismatch": ((old - generated).abs() * mask).sum(),
+            "tokens": counted.sum(),
+            "kl": (kl.detach() * counted).sum(),
+            "entropy": (-logprobs.detach() * counted).sum(),
+            "mismatch": ((old - generated).abs() * counted).sum(),
+            "importance": (importance * counted).sum(),
+            "truncated": (is_truncated(old, generated, config.importance_cap) * counted).sum(),
+            "clipped": (
+                is_clipped(ratio.detach(), batch.advantages, config.clip_low, config.clip_high) * counted
+            ).sum(),
         }
         return weighted * self._scale, sums

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from prism.generate.protocol import Generator, Response, Sampling
+from prism.generate.protocol import Generator, Request, Response, Sampling
 from prism.prompts import PromptContract
 from prism.rl.prompts import RlPrompt
-from prism.score import Verdict, verify
-from prism.score.penalties import reward
+from prism.score.rewards import Answered, Judged, judge
+
+if TYPE_CHECKING:
+    from prism.recipe import RewardsConfig
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """One response to one prompt."""
+class Sampled:
+    """A response to a prompt, not yet judged. `text` is without the stop token."""
 
     prompt: RlPrompt
     prompt_tokens: tuple[int, ...]
     response: Response
     text: str
-    verdict: Verdict
-    reward: float
+
+
+@dataclass(frozen=True)
+class Rollout(Sampled):
+    """One response to one prompt, and what it is worth."""
+
+    judged: Judged
+
+    @property
+    def tokens(self) -> int:
+        """Of prompt and response."""
+        return len(self.prompt_tokens) + len(self.response.tokens)
 
 
 def roll_out(
@@ -30,28 +43,42 @@ def roll_out(
     prompts: Sequence[RlPrompt],
     responses_per_prompt: int,
     sampling: Sampling,
-    seed: int,
-    *,
-    stop_penalty: float = 0.0,
-    repetition_penalty: float = 0.0,
+    seed_of: Callable[[int, int], int],
+    rewards: RewardsConfig,
 ) -> list[Rollout]:
-    """Samples a group of responses a prompt; groups are contiguous and in the order of the prompts."""
-    repeated = [prompt for prompt in prompts for _ in range(responses_per_prompt)]
-    encoded = {prompt.question: tuple(contract.encode_prompt(prompt.question)) for prompt in prompts}
-    tokens = [encoded[prompt.question] for prompt in repeated]
-    responses = generator.generate(tokens, sampling, seed)
-    texts = [contract.decode_response(response.tokens, response.stopped) for response in responses]
-    verdicts = verify([(prompt.row, text) for prompt, text in zip(repeated, texts, strict=True)])
+    """Samples a group of responses a prompt and judges them; groups are contiguous and in the order of the prompts.
+
+    Args: seed_of: (number of the prompt, number of the sample) -> seed of its randomness.
+    """
+    return judge_all(sample(generator, contract, prompts, responses_per_prompt, sampling, seed_of), rewards)
+
+
+def sample(
+    generator: Generator,
+    contract: PromptContract,
+    prompts: Sequence[RlPrompt],
+    responses_per_prompt: int,
+    sampling: Sampling,
+    seed_of: Callable[[int, int], int],
+) -> list[Sampled]:
+    """See `roll_out`."""
+    encoded = [tuple(tokens) for tokens in contract.encode_prompts([prompt.question for prompt in prompts])]
+    asked = [
+        (prompt, Request(tokens, seed_of(number, number_of_sample)))
+        for number, (prompt, tokens) in enumerate(zip(prompts, encoded, strict=True))
+        for number_of_sample in range(responses_per_prompt)
+    ]
+    responses = generator.generate([request for _, request in asked], sampling)
     return [
-        Rollout(
-            prompt,
-            prompt_tokens,
-            response,
-            text,
-            verdict,
-            reward(verdict, response.stopped, response.tokens, stop_penalty, repetition_penalty),
-        )
-        for prompt, prompt_tokens, response, text, verdict in zip(
-            repeated, tokens, responses, texts, verdicts, strict=True
-        )
+        Sampled(prompt, tuple(request.prompt), response, contract.decode_response(response.tokens, response.stopped))
+        for (prompt, request), response in zip(asked, responses, strict=True)
+    ]
+
+
+def judge_all(sampled: Sequence[Sampled], rewards: RewardsConfig) -> list[Rollout]:
+    """Verifies and rewards responses, all at once so that slow verifiers work side by side."""
+    answered = [Answered(one.prompt.row, one.text, one.response.tokens, one.response.stopped) for one in sampled]
+    return [
+        Rollout(one.prompt, one.prompt_tokens, one.response, one.text, judged)
+        for one, judged in zip(sampled, judge(answered, rewards), strict=True)
     ]

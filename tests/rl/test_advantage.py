@@ -1,6 +1,6 @@
 import torch
 
-from prism.rl.advantage import group_advantages, live_groups
+from prism.rl.advantage import group_advantages, has_variance
 
 
 def test_advantages_are_rewards_standardised_within_their_group() -> None:
@@ -15,7 +15,7 @@ def test_a_group_without_variance_has_no_advantage() -> None:
     rewards = torch.tensor([[0.3, 0.3, 0.3], [0.0, 1.0, 0.0]], dtype=torch.float64)
     got = group_advantages(rewards, 1e-4)
     assert got[0].tolist() == [0.0, 0.0, 0.0]
-    assert live_groups(rewards) == 0.5
+    assert has_variance(rewards).tolist() == [False, True]
 
 
 def test_a_batch_of_only_equal_groups_is_all_zero_and_finite() -> None:

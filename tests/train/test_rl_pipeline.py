@@ -14,7 +14,7 @@ SHORT = [
     "midtrain.schedule.warmup_steps=1",
     "pipeline.rl.from=base",
     "pipeline.rl.prompts_from=null",
-    "pipeline.rl.with={steps: 2, prompts_per_step: 4, responses_per_prompt: 4, max_response_tokens: 12}",
+    "pipeline.rl.with={steps: 2, prompts_per_step: 4, responses_per_prompt: 6, max_response_tokens: 44}",
 ]
 
 

@@ -74,6 +74,7 @@ class RlConfig(Section):
     reference_update: float = Field(
         0.05, ge=0, le=1, description="alpha: share of the policy that moves into the reference a step; 0 keeps it."
     )
+    precision: Literal["fp32", "bf16"] = Field("bf16", description="Of weights and activations; gradients are fp32.")
     optimizer: OptimizerConfig = Field(
         default_factory=lambda: OptimizerConfig(learning_rate=5e-7), description="AdamW (Table 21)."
     )
