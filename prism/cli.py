@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from prism.commands import convert, data, doctor, launch, models, plan, recipes, ruler, run, sweep
+from prism.commands import convert, data, doctor, launch, models, plan, recipes, rl, ruler, run, sweep
 
 app = typer.Typer(
     name="prism",
@@ -23,6 +23,7 @@ app.add_typer(convert.app, name="convert")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(rl.app, name="rl")
 app.add_typer(ruler.app, name="ruler")
 app.add_typer(sweep.app, name="sweep")
 

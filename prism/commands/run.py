@@ -23,12 +23,11 @@ def register(app: typer.Typer) -> None:
     for name, kinds, sentence in (
         ("midtrain", ("pretrain", "midtrain"), "Train the pre-training and mid-training stages"),
         ("extend", ("extend",), "Train the long-context stages"),
-        ("rl", ("difficulty", "rl"), "Run the difficulty filter and the RL stages"),
     ):
-        app.command(name, help=_help(sentence, name))(_of_kinds(kinds))
-    app.command("merge")(merge_command(_of_kinds(("merge",))))
-    app.command("eval", help=_help("Evaluate every stage's checkpoint", "eval"))(_of_nodes("evaluate:"))
-    app.command("analyze", help=_help("Compare weights and representations between stages", "analyze"))(
+        app.command(name, help=stage_help(sentence, name))(of_kinds(kinds))
+    app.command("merge")(merge_command(of_kinds(("merge",))))
+    app.command("eval", help=stage_help("Evaluate every stage's checkpoint", "eval"))(_of_nodes("evaluate:"))
+    app.command("analyze", help=stage_help("Compare weights and representations between stages", "analyze"))(
         _of_nodes("analyze:")
     )
     app.command()(report)
@@ -78,11 +77,13 @@ def report(
     print(write_report(run_directory))
 
 
-def _help(sentence: str, command: str) -> str:
+def stage_help(sentence: str, command: str) -> str:
+    """The help of a command that runs a part of the graph."""
     return f"{sentence} of a recipe, with what they need.\n\nExample: `prism {command} miniature`"
 
 
-def _of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
+def of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
+    """A command that runs a recipe's stages of these kinds, with what they need."""
     def command(recipe: RecipeName, overrides: Overrides = None, stages: Stages = None) -> None:
         def wanted(loaded: Any) -> list[str]:
             return [

@@ -165,6 +165,13 @@ class RlStep:
     learning_rate: float | None = None
     live_groups: float | None = None
     mismatch: float | None = None
+    entropy: float | None = None
+    clip_share: float | None = None
+    truncated_share: float | None = None
+    truncation_rate: float | None = None
+    reward_by_term: Mapping[str, float] = Field(default_factory=dict)
+    pass_rate_by_difficulty: Mapping[str, float] = Field(default_factory=dict)
+    solve_rates: Mapping[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,14 @@ def write_rl(run: Path, stage: str, start: Mapping[str, float], end: Mapping[str
                 "loss": noise.gauss(0, 0.02),
                 "grad_norm": 0.3 + abs(noise.gauss(0, 0.05)),
                 "learning_rate": 3e-4 * min(1, step / 3),
-                "live_groups": round(14 - 4 * way),
+                "live_groups": 0.9 - 0.3 * way,
                 "mismatch": 1e-6 * (1 + noise.random()),
+                "entropy": 0.5 - 0.3 * way,
+                "clip_share": 0.0,
+                "truncated_share": 0.001,
+                "reward_by_term": {"correct": mean, "missing_stop": -0.05 * (1 - way)},
+                "pass_rate_by_difficulty": {"0/16": 0.1 * way, "1/16": 0.3 * way},
+                "solve_rates": {"none": 0.4 - 0.3 * way, "all": 0.3 * way},
                 "timing": {"seconds": 0.9, "rollout_seconds": 0.5, "train_seconds": 0.4},
             }
         )

@@ -32,6 +32,13 @@ _CURVES: tuple[tuple[str, str, _Read, float | None, str], ...] = (
         "Responses of the form <think> … </think> answer.",
     ),
     ("Stop rate", "% of responses", lambda step: _percent(step.stop_rate), 0, "Responses that end with a stop token."),
+    (
+        "Entropy",
+        "nats a token",
+        lambda step: step.entropy,
+        0,
+        "Mean of minus the log-probability of the drawn tokens, which estimates the policy's entropy.",
+    ),
     ("KL to the reference", "nats a token", lambda step: step.kl, 0, "The reference follows the policy slowly."),
     (
         "Mismatch of generator and trainer",
@@ -40,7 +47,20 @@ _CURVES: tuple[tuple[str, str, _Read, float | None, str], ...] = (
         0,
         "Between the probabilities that sampled a token and those that trained on it.",
     ),
-    ("Groups with a signal", "groups", lambda step: step.live_groups, 0, "Groups whose responses differ in reward."),
+    (
+        "Clipped and truncated tokens",
+        "% of tokens",
+        lambda step: None if step.clip_share is None else 100 * (step.clip_share + (step.truncated_share or 0)),
+        0,
+        "Tokens whose ratio the clip or the cap of importance sampling cuts.",
+    ),
+    (
+        "Groups with a signal",
+        "% of groups",
+        lambda step: _percent(step.live_groups),
+        0,
+        "Groups whose responses differ in reward; the others are left out.",
+    ),
     ("Grad norm, RL", "grad norm before clipping", lambda step: step.grad_norm, 0, ""),
     ("Learning rate, RL", "learning rate", lambda step: step.learning_rate, 0, ""),
 )
@@ -64,6 +84,21 @@ def reinforcement(results: Results) -> tuple[Figure, ...]:
     steps = [step for stage in stages.values() for step in stage.rl]
     for domain in dict.fromkeys(domain for step in steps for domain in step.pass_rate_by_domain):
         figures.append(figure(f"Pass rate: {domain}", "%", _domain_reader(domain), 0, ""))
+    for term in dict.fromkeys(term for step in steps for term in step.reward_by_term):
+        figures.append(figure(f"Reward term: {term}", "mean", _reader("reward_by_term", term, 1), None, ""))
+    for before in sorted({before for step in steps for before in step.pass_rate_by_difficulty}):
+        figures.append(
+            figure(
+                f"Pass rate of prompts that were {before}",
+                "%",
+                _reader("pass_rate_by_difficulty", before, 100),
+                0,
+                "Right responses before RL, in the difficulty stage (the paper's Figure 10).",
+            )
+        )
+    for share in dict.fromkeys(share for step in steps for share in step.solve_rates):
+        note = "Groups by the share of their responses that are right."
+        figures.append(figure(f"Groups solved: {share}", "% of groups", _reader("solve_rates", share, 100), 0, note))
     figures += [figure(*curve) for curve in _CURVES]
     return tuple(one for one in figures if one is not None)
 
@@ -91,6 +126,14 @@ def _series(name: str, points: list[Point], colour: int) -> list[Series]:
 
 def _domain_reader(domain: str) -> _Read:
     return lambda step: _percent(step.pass_rate_by_domain.get(domain))
+
+
+def _reader(field: str, key: str, scale: float) -> _Read:
+    def read(step: RlStep) -> float | None:
+        value = getattr(step, field).get(key)
+        return None if value is None else scale * value
+
+    return read
 
 
 def _points(stage: Stage, read: _Read) -> list[Point]:
