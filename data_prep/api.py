@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from data_prep import world
+from data_prep import decontaminate, world
 from data_prep.blend.lock import Lock, SourceFiles, verify_lock, write_lock
 from data_prep.blend.plan import BlendPlan, check_epochs, plan_blend
 from data_prep.card import SourceCard, read_card
@@ -24,7 +24,9 @@ from data_prep.look import (
 from data_prep.pack import PackSettings, pack_source
 from data_prep.pack.report import read_packed_files
 from data_prep.prepare import prepare_sources, source_prefix
-from data_prep.schema import DataConfig, Packing, lock_name
+from data_prep.prompts import PromptSetCard, prompts_path, read_prompt_card
+from data_prep.prompts import prepare_prompts as make_prompts
+from data_prep.schema import DataConfig, DecontaminationConfig, Packing, PromptSet, lock_name
 from data_prep.tokenizer import Vocabulary
 
 Log = Callable[[str], None]
@@ -34,6 +36,7 @@ __all__ = [
     "BlendedDataset",
     "Executor",
     "Lock",
+    "PromptSetCard",
     "Sample",
     "Shown",
     "SourceCard",
@@ -47,6 +50,9 @@ __all__ = [
     "open_samples",
     "plan",
     "prepare",
+    "prepare_prompts",
+    "prompts_path",
+    "read_prompt_card",
     "show_documents",
     "show_row",
     "source_prefix",
@@ -76,6 +82,28 @@ def prepare(
         world.generate(config.world, directory / "world")
     names = config.sources if sources is None else sources
     return prepare_sources(config, directory, names, executor or Executor(), log)
+
+
+def prepare_prompts(
+    sets: Mapping[str, PromptSet],
+    decontamination: DecontaminationConfig,
+    directory: Path,
+    *,
+    executor: Executor | None = None,
+    log: Log = print,
+) -> dict[str, PromptSetCard]:
+    """Writes the prompt sets of RL, by domain, to `directory/prompts`, without evaluation questions.
+
+    What is there and unchanged is left alone; what was begun goes on.
+
+    Raises:
+        DataError: a raw file is missing, or a row can't be read; named with its place.
+    """
+    questions = decontaminate.prepare_index(decontamination, directory / "decontamination")
+    return {
+        domain: make_prompts(domain, config, directory, questions, executor or Executor(), log)
+        for domain, config in sets.items()
+    }
 
 
 def plan(config: DataConfig, directory: Path, blend: str, tokens: int, packing: Packing | None = None) -> BlendPlan:

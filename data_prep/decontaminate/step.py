@@ -69,7 +69,7 @@ class Decontaminate(PipelineStep):  # type: ignore[misc]
             if match is None:
                 yield document
                 continue
-            rows.append(_row(document.id, match))
+            rows.append(report_row(document.id, match))
             self.stat_update("dropped", f"dropped: {match.set} ({match.kind})")
         write_jsonl(self._reports / f"{rank:05d}.jsonl", rows)
 
@@ -90,7 +90,8 @@ def summarise(reports: Path) -> dict[str, Any]:
     }
 
 
-def _row(document: str, match: Match) -> dict[str, Any]:
+def report_row(document: str, match: Match) -> dict[str, Any]:
+    """A line of a report; see `Decontaminate`."""
     row = {
         "document": document,
         "set": match.set,

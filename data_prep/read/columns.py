@@ -20,6 +20,8 @@ def needed_columns(config: SourceConfig, present: Sequence[str]) -> list[str] | 
     named = {"text": [config.text], "chat": [config.messages]}.get(config.format)
     named = named or [config.question, config.answer, *([config.reasoning] if config.reasoning else [])]
     named += joined
+    if config.prompts is not None:
+        named += config.prompts.columns
     for rule in config.keep:
         named += [rule.column] if isinstance(rule.column, str) else list(rule.column)
     if config.sample is not None:

@@ -60,6 +60,27 @@ class JoinConfig(Section):
     path: str | None = Field(None, description="Folder of what is looked up; null means the source's `lookup`.")
 
 
+class PromptsConfig(Section):
+    """How a row becomes an RL prompt: the question as it is, and how an answer to it is verified."""
+
+    kind: Literal["math", "choice", "code"] = Field(
+        description="math: `answer` is an expression, or a list of accepted ones. choice: the question holds lettered "
+        "options, `answer` names the right one. code: `answer` holds tests, as text of JSON or Python."
+    )
+    answer: str | None = Field(None, description="Column of the answer or tests, where it isn't the source's `answer`.")
+    starter_code: str | None = Field(None, description="Column of code that a program begins with, put to the prompt.")
+    entry_point: str | None = Field(None, description="Column of the name of the function that tests call.")
+    most_tests: int = Field(16, gt=0, description="Tests kept of a prompt: those with the longest inputs.")
+    most_bytes: int = Field(
+        1 << 18, gt=0, description="Bytes of JSON that a prompt's tests may take together; longer ones are left out."
+    )
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that are read beside the source's question and answer."""
+        return [name for name in (self.answer, self.starter_code, self.entry_point) if name is not None]
+
+
 class SourceConfig(Section):
     """One source of documents: what it is, how it is read, which rows are kept, how they look as text."""
 
@@ -112,6 +133,9 @@ class SourceConfig(Section):
         description="With format question_answer: the answer column holds reasoning, then this mark, then the answer.",
     )
     messages: str = Field("messages", description="Column of the turns (role, content), with format chat.")
+    prompts: PromptsConfig | None = Field(
+        None, description="How a row becomes a prompt of RL; for sources of rl.prompts, with format question_answer."
+    )
 
     dedup: Literal["none", "exact", "minhash"] = Field("none", description="Which repeated documents are dropped.")
     decontaminate: bool = Field(True, description="Drop documents with questions of data.decontamination.")

@@ -15,7 +15,8 @@ def register(app: typer.Typer) -> None:
 def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Show tokens, steps, epochs, parameters, memory of weights and optimizer, and what the retention gate costs.
 
-    Nothing runs. Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs.
+    Nothing runs. Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs, or
+    when an RL stage's placement doesn't fit the memory of a GPU.
 
     Example: `prism plan llama_3_1_8b/math_code_science`
     """
@@ -24,6 +25,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
 
     from data_prep.blend.plan import check_epochs
     from prism.pipeline.budgets import blend_uses, forecast
+    from prism.pipeline.rl_memory import check_rl_memory, in_words
     from prism.pipeline.sizes import parameter_count, state_bytes
     from prism.recipe import TRAINING_KINDS, load_recipe
     from prism.recipe.retention_checks import retention_cost
@@ -52,7 +54,7 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
             ]
         elif node.stage == "rl":
             rl = loaded.rl_config(name)
-            memory = state_bytes(parameters, "fp32") / shards
+            memory = state_bytes(parameters, rl.precision) / shards
             responses = rl.prompts_per_step * rl.responses_per_prompt
             cells += [
                 f"{rl.steps:,}",
@@ -73,6 +75,11 @@ def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
             gates.setdefault(f"a look every {every:,} steps, at most {share:.2%} of the work", []).append(name)
     for cost, names in gates.items():
         console.print(f"retention gate of {', '.join(names)}: {cost}", highlight=False)
+    for name in [name for name, node in loaded.pipeline.items() if node.stage == "rl"]:
+        needed = check_rl_memory(loaded, name)
+        for phase in needed.phases:
+            console.print(f"{name}, {in_words(phase)}", highlight=False)
+        console.print(f"{name}: caches for {needed.sequences:.1f} sequences of full length", highlight=False)
     for use in blend_uses(loaded):
         planned = forecast(loaded, use.blend, use.tokens)
         shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in planned.sources)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -14,16 +14,12 @@ from prism.commands.aligner import aligner
 from prism.commands.reward_server import reward_server
 from prism.commands.run import of_kinds, stage_help
 
-if TYPE_CHECKING:
-    import click
-
 
 class _RecipeOrCommand(TyperGroup):
     """A first word that is no command is a recipe, to be run."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See click, which typer carries within itself."""
         if args and args[0] not in self.commands:
             args = ["run", *args]
         return super().resolve_command(ctx, args)

@@ -84,6 +84,7 @@ def stage_help(sentence: str, command: str) -> str:
 
 def of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
     """A command that runs a recipe's stages of these kinds, with what they need."""
+
     def command(recipe: RecipeName, overrides: Overrides = None, stages: Stages = None) -> None:
         def wanted(loaded: Any) -> list[str]:
             return [

@@ -3,8 +3,9 @@
 | kind | name | makes |
 |---|---|---|
 | data | `data` | tokenizer, tokenised sources, blend locks |
+| prompts | `prompts` | `data/prompts/<domain>.jsonl`: prompt sets from sources, where a stage reads one |
 | import, pretrain, midtrain, extend, merge, rl | the stage's | `stages/<stage>/`: checkpoints, hf/, metrics |
-| difficulty | the stage's | `stages/<stage>/prompts.jsonl` |
+| difficulty | the stage's | `stages/<stage>/prompts.jsonl`, `difficulty.jsonl` |
 | evaluate | `evaluate:<stage>` | `stages/<stage>/evaluate/` |
 | analyze | `analyze:<before>:<after>` | `analysis/weights/...`, `analysis/cka/...` |
 | report | `report` | `report.html`, `summary.json` |
@@ -24,6 +25,7 @@ from prism.errors import UsageError
 from prism.pipeline import sections
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import TRAINING_KINDS, Recipe
+from prism.recipe.prompt_sets import prompt_sets, prompts_read
 from prism.recipe.retention_checks import retention_files
 
 TOKENIZER = "data/tokenizer.json"
@@ -67,13 +69,14 @@ def build_graph(recipe: Recipe) -> dict[str, Node]:
         UsageError: a stage has the name of another kind of node, or stages need each other in a circle.
     """
     for name in recipe.pipeline:
-        if name in ("data", "report") or not _STAGE_NAME.fullmatch(name):
+        if name in ("data", "prompts", "report") or not _STAGE_NAME.fullmatch(name):
             raise UsageError(
                 f"a stage can't be named {name!r}",
                 place="pipeline",
-                remedy="use letters, digits, _ and -; not data or report",
+                remedy="use letters, digits, _ and -; not data, prompts or report",
             )
     nodes = [_data(recipe)]
+    nodes += [_prompts(recipe)] if prompt_sets(recipe) else []
     nodes += [_stage(recipe, stage) for stage in recipe.pipeline]
     evaluated = [name for name in recipe.checkpoint_stages() if recipe.pipeline[name].evaluate]
     if recipe.evaluate.tasks:
@@ -145,6 +148,23 @@ def _data(recipe: Recipe) -> Node:
     )
 
 
+def _prompts(recipe: Recipe) -> Node:
+    sets = prompt_sets(recipe)
+    raw = [
+        RawSource(source.path, source.pattern, tuple(source.exclude))
+        for config in sets.values()
+        for source in config.sources.values()
+    ]
+    evaluated = [RawSource(questions.path) for questions in recipe.data.decontamination.sets.values()]
+    return Node(
+        "prompts",
+        "prompts",
+        sections.prompts(recipe),
+        outputs=tuple(f"data/prompts/{domain}{ending}" for domain in sets for ending in (".jsonl", ".card.json")),
+        sources=tuple(raw + evaluated),
+    )
+
+
 def _stage(recipe: Recipe, stage: str) -> Node:
     node, folder = recipe.pipeline[stage], f"stages/{stage}"
     inputs = [TOKENIZER]
@@ -158,15 +178,19 @@ def _stage(recipe: Recipe, stage: str) -> Node:
         inputs.append(data_path(recipe, f"{recipe.import_config(stage).path}/config.json"))
     elif node.stage == "merge":
         inputs.append(checkpoints(_merged_with(recipe, stage)))
-    elif node.prompts_from is not None:
-        inputs.append(f"stages/{node.prompts_from}/prompts.jsonl")
     else:
-        inputs += [data_path(recipe, entry.path) for entry in recipe.rl_config(stage).prompts.values()]
+        if node.prompts_from is not None:
+            kept = "prompts.jsonl" if node.stage == "rl" else "difficulty.jsonl"
+            inputs.append(f"stages/{node.prompts_from}/{kept}")
+        inputs += [
+            f"data/prompts/{domain}.jsonl" if entry.path is None else data_path(recipe, entry.path)
+            for domain, entry in prompts_read(recipe, stage).items()
+        ]
     steps = None
     if node.stage not in ("import", "merge", "difficulty"):
         steps = (recipe.rl_config(stage) if node.stage == "rl" else recipe.training_config(stage)).steps
     made = {
-        "difficulty": ("prompts.jsonl",),
+        "difficulty": ("prompts.jsonl", "difficulty.jsonl"),
         "import": ("checkpoints", "hf"),
         "merge": ("checkpoints", "hf"),
         "rl": ("checkpoints", "hf", "metrics.jsonl", "samples.jsonl"),
@@ -239,9 +263,14 @@ def _report(recipe: Recipe, nodes: Sequence[Node]) -> Node:
 
 
 def _is_reported(path: str) -> bool:
-    return not path.endswith(("/checkpoints", "/hf")) and path not in (
-        WORLD,
-        "data/sources",
+    return (
+        not path.endswith(("/checkpoints", "/hf"))
+        and not fnmatch.fnmatch(path, "data/prompts/*.jsonl")
+        and path
+        not in (
+            WORLD,
+            "data/sources",
+        )
     )
 
 

@@ -14,6 +14,7 @@ from data_prep.files import read_json, write_json
 from prism.launch.child import die_with_parent
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe, load_recipe
+from prism.recipe.prompt_sets import prompt_sets
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -48,14 +49,20 @@ def run_node(run_directory: Path, name: str) -> int:
 def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
     """Calls the room that does the node's work. Rooms are imported here, so that a node loads only its own."""
     kind, _, subject = name.partition(":")
-    if kind not in ("data", "report"):
+    if kind not in ("data", "prompts", "report"):
         from prism.kernels.select import demand
+        from prism.score.sandbox import configure
 
         demand(**recipe.kernels.model_dump())
+        configure(**recipe.sandbox.model_dump())
     if not subject and name in recipe.pipeline:
         _stage(recipe, name)
     elif kind == "data":
         _prepare(recipe)
+    elif kind == "prompts":
+        from data_prep.api import prepare_prompts
+
+        prepare_prompts(prompt_sets(recipe), recipe.data.decontamination, recipe.data_directory)
     elif kind == "evaluate":
         from prism.evaluate import run_evaluation
 

@@ -31,7 +31,7 @@ _COST = {
     "difficulty": 5.0,
     "evaluate": 3.0,
 }
-_LONE_KINDS = ("data", "import", "merge", "report")
+_LONE_KINDS = ("data", "prompts", "import", "merge", "report")
 
 
 class RunFailed(PrismError):
@@ -105,7 +105,7 @@ def _tasks(recipe: Recipe, graph: dict[str, Node]) -> list[Task]:
 
 
 def _processes(recipe: Recipe, node: Node) -> int:
-    """How many processes a node is spread over. Data, import, merge and report need only one."""
+    """How many processes a node is spread over. Data, prompts, import, merge and report need only one."""
     if node.kind in _LONE_KINDS:
         return 1
     return (recipe.cluster_config(node.name) if node.name in recipe.pipeline else recipe.cluster).processes

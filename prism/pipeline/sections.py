@@ -9,16 +9,19 @@ from typing import Any
 
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe
+from prism.recipe.prompt_sets import prompt_sets
 
 _RL_ONLY = {"checkpoint", "difficulty"}
 _HOW_TO_WATCH = {"checkpoint", "validation"}
-_DIFFICULTY = {
-    "prompts",
-    "difficulty",
-    "mix",
-    "temperature",
-    "top_p",
-    "max_response_tokens",
+_DIFFICULTY: dict[str, Any] = {
+    "prompts": True,
+    "difficulty": True,
+    "mix": True,
+    "temperature": True,
+    "top_p": True,
+    "max_response_tokens": True,
+    "precision": True,
+    "generator": {"kind": True, "vllm": {"dtype"}},
 }
 
 
@@ -28,6 +31,12 @@ def data(recipe: Recipe) -> dict[str, Any]:
         for use in blend_uses(recipe)
     ]
     return {"data": recipe.data.model_dump(mode="json"), "blends": uses}
+
+
+def prompts(recipe: Recipe) -> dict[str, Any]:
+    """The prompt sets that are prepared from sources."""
+    sets = {domain: config.model_dump(mode="json") for domain, config in prompt_sets(recipe).items()}
+    return {"rl": {"prompts": sets}, "data": {"decontamination": recipe.data.decontamination.model_dump(mode="json")}}
 
 
 def stage(recipe: Recipe, name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from prism.recipe.schema.checkpoint import CheckpointConfig
 from prism.recipe.schema.cluster import ClusterConfig, KernelsConfig
 from prism.recipe.schema.model import InitialisationConfig, MambaConfig, ModelConfig, RopeScalingConfig
 from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
-from prism.recipe.schema.retention import RetentionConfig
 from prism.recipe.schema.prompt_sets import DifficultyConfig, PromptSetConfig
+from prism.recipe.schema.retention import RetentionConfig
 from prism.recipe.schema.rewards import RewardsConfig
 from prism.recipe.schema.rl import RlConfig
 from prism.recipe.schema.sandbox import SandboxConfig

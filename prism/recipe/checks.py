@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from data_prep.blend.weights import DOMAIN, is_weight
 from prism.recipe.cluster_checks import cluster_findings
 from prism.recipe.findings import Finding, invalid, nearest
+from prism.recipe.prompt_sets import difficulty_findings, missing_prompt_files, prompt_findings
 from prism.recipe.recipe import CHECKPOINT_KINDS, TRAINING_KINDS, Recipe
 from prism.recipe.retention_checks import missing_retention_files, retention_findings
 from prism.recipe.rl_checks import rl_findings
@@ -36,6 +37,7 @@ def findings(recipe: Recipe) -> Iterator[Finding]:
     yield from _model(recipe)
     yield from cluster_findings(recipe)
     yield from _pipeline(recipe)
+    yield from prompt_findings(recipe)
     yield from _analysis(recipe)
     yield from _claims(recipe)
 
@@ -55,12 +57,7 @@ def missing_files(recipe: Recipe) -> Iterator[Finding]:
             yield Finding(
                 ("data", "sources", name, "path"), f"missing file {source.path}", "correct the path, or fetch the data"
             )
-    for name, prompts in recipe.rl.prompts.items():
-        if not _exists(prompts.path):
-            yield Finding(
-                ("rl", "prompts", name, "path"), f"missing file {prompts.path}", "correct the path, or fetch the data"
-            )
-
+    yield from missing_prompt_files(recipe)
     for name, node in recipe.pipeline.items():
         if node.stage in TRAINING_KINDS:
             yield from missing_retention_files(recipe, name)
@@ -151,7 +148,8 @@ def _model(recipe: Recipe) -> Iterator[Finding]:
 def _pipeline(recipe: Recipe) -> Iterator[Finding]:
     for name, node in recipe.pipeline.items():
         path = ("pipeline", name)
-        if node.stage in _NEEDS_PARENT and node.parent is None and name:
+        mixes_anew = node.stage == "difficulty" and node.prompts_from is not None
+        if node.stage in _NEEDS_PARENT and node.parent is None and not mixes_anew:
             yield Finding(path, f"a {node.stage} stage needs `from`", "name the stage it starts from")
         for key, other in (("from", node.parent), ("prompts_from", node.prompts_from)):
             if other is not None and other not in recipe.pipeline:
@@ -188,7 +186,7 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
     if node.stage == "merge" and config.base is not None and config.base not in recipe.pipeline:
         yield Finding((*path, "base"), f"unknown stage {config.base}", nearest(config.base, recipe.pipeline))
     if node.stage == "difficulty":
-        yield from _difficulty(config, path)
+        yield from difficulty_findings(recipe, name, config)
     if node.stage in ("rl", "difficulty"):
         yield from rl_findings(recipe, name, config)
         total = sum(config.mix.values())
@@ -197,21 +195,6 @@ def _settings(recipe: Recipe, name: str) -> Iterator[Finding]:
         for domain in config.mix:
             if domain not in config.prompts:
                 yield Finding((*path, "mix", domain), f"no prompts for {domain}", nearest(domain, config.prompts))
-
-
-def _difficulty(config: RlConfig, path: tuple[str, ...]) -> Iterator[Finding]:
-    bounds, place = config.difficulty, (*path, "difficulty")
-    if not 0 <= bounds.min_correct <= bounds.max_correct <= bounds.samples:
-        yield Finding(
-            place,
-            f"rl.difficulty: no prompt is right {bounds.min_correct} to {bounds.max_correct} times of {bounds.samples}",
-            "keep min_correct <= max_correct <= samples",
-        )
-    for domain in bounds.prompts_per_domain:
-        if domain not in config.prompts:
-            yield Finding(
-                (*place, "prompts_per_domain", domain), f"no prompts for {domain}", nearest(domain, config.prompts)
-            )
 
 
 def _in_circle(recipe: Recipe, name: str) -> bool:

@@ -86,8 +86,7 @@ class Collector:
                 for round, count in enumerate(journalled.rounds)
                 for prompt in self._sampler.draw(step, round, count)
             ]
-            rollouts = journalled.rollouts(prompts, self._contract)
-            return self._collected(rollouts, journalled.rounds, replayed=True)
+            return self._collected(journalled.rollouts(prompts, self._contract), journalled.rounds, replayed=True)
         rollouts: list[Rollout] = []
         rounds: list[int] = []
         missing = self._config.prompts_per_step

@@ -12,17 +12,18 @@ from prism.megatron.parallel import is_first_rank, process_groups
 from prism.megatron.trainee import Trainee
 from prism.prompts import PromptContract
 from prism.prompts.export import export_stage
+from prism.recipe.engines import require_own_engine
 from prism.rl.clock import StepClock
 from prism.rl.collect import Collector
 from prism.rl.journal import Journal
 from prism.rl.loop import Progress, RlLoop
 from prism.rl.placement import build_placement
-from prism.rl.prompts import PromptSampler, RlPrompt, load_prompt_set, load_prompts
+from prism.rl.prompts import PromptSampler, stage_prompts
 from prism.rl.reference import Reference
 from prism.rl.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from prism.recipe import Recipe, RlConfig
+    from prism.recipe import Recipe
 
 log = logging.getLogger("prism.rl")
 
@@ -36,8 +37,9 @@ def run_rl(recipe: Recipe, stage: str) -> None:
 
     Raises:
         BadInput: the parent's checkpoint, a prompt set or the journal is missing or damaged.
-        UsageError: a layout that can't decode.
+        UsageError: a layout that can't decode, or another engine's stage.
     """
+    require_own_engine(recipe, stage)
     config = recipe.rl_config(stage)
     folder = recipe.stage_directory(stage)
     layout = layout_of(recipe.cluster_config(stage))
@@ -50,7 +52,7 @@ def run_rl(recipe: Recipe, stage: str) -> None:
         if config.kl_coefficient > 0:
             offload = config.placement.offload_reference
             reference = Reference(recipe.model, rows, layout, config.precision, offload=offload)
-        sampler = PromptSampler(rl_prompts(recipe, stage, config), config.mix, recipe.run.seed)
+        sampler = PromptSampler(stage_prompts(recipe, stage), config.mix, recipe.run.seed)
         newest = checkpoint.latest(folder / "checkpoints")
         done = Progress()
         if newest is None:
@@ -78,17 +80,6 @@ def run_rl(recipe: Recipe, stage: str) -> None:
         first = is_first_rank()
     if first:
         export_stage(recipe, stage)
-
-
-def rl_prompts(recipe: Recipe, stage: str, config: RlConfig) -> dict[str, list[RlPrompt]]:
-    """The stage's prompts by domain: those that a difficulty stage kept, or the recipe's whole sets."""
-    source = recipe.pipeline[stage].prompts_from
-    if source is None:
-        return {domain: load_prompt_set(recipe, domain, entry) for domain, entry in config.prompts.items()}
-    by_domain: dict[str, list[RlPrompt]] = {}
-    for prompt in load_prompts(recipe.stage_directory(source) / "prompts.jsonl", "?"):
-        by_domain.setdefault(prompt.domain, []).append(prompt)
-    return by_domain
 
 
 def _begin(parent: checkpoint.Checkpoint, trainee: Trainee, reference: Reference | None) -> None:

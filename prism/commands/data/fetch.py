@@ -53,8 +53,9 @@ def fetch(
     from data_prep.fetch import check_folders, copy_source, fetch_source, left_out, requests_of
     from prism.errors import BadInput
     from prism.recipe import load_recipe
+    from prism.recipe.prompt_sets import with_prompt_sources
 
-    data, console = load_recipe(recipe, overrides or []).data, Console()
+    data, console = with_prompt_sources(load_recipe(recipe, overrides or []), source or []), Console()
     requests = requests_of(data, source or [])
     check_folders(requests, to)
     others = left_out(data) if not source else {}

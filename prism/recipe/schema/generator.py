@@ -14,8 +14,7 @@ class VllmConfig(Section):
 
     urls: list[str] = Field(
         default_factory=list,
-        description="Addresses of servers that run already, such as http://node7:8000; none means that the stage starts "
-        "its own.",
+        description="Addresses of servers that run already, such as http://node7:8000; none: the stage starts its own.",
     )
     command: list[str] = Field(
         default_factory=lambda: ["vllm", "serve"],

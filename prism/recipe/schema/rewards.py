@@ -53,7 +53,7 @@ class RepetitionTerm(_Penalty):
     """1 for a response that repeats itself."""
 
     weight: float = Field(-0.1, le=0, description="Added for a repetition: negative, or 0 for none (section 9).")
-    run_tokens: int = Field(4, ge=1, description="Length of the runs of tokens that are counted.")
+    run_tokens: int = Field(8, ge=1, description="Length of the runs of tokens that are counted.")
     times: int = Field(3, ge=2, description="Occurrences from which such a run is a repetition; they may overlap.")
     share: float = Field(
         0.5,

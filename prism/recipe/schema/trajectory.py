@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from prism.recipe.schema.base import Section
 
@@ -10,5 +10,5 @@ from prism.recipe.schema.base import Section
 class TrajectoryConfig(Section):
     """Weights in bf16 after some steps, stored as what differs from the stage's start (section 10)."""
 
-    steps: list[int] = Field(default_factory=list, description="Steps after which weights are kept.")
+    steps: list[PositiveInt] = Field(default_factory=list, description="Steps after which weights are kept.")
     every_steps: int | None = Field(None, gt=0, description="Also after every so many steps; null means none.")
