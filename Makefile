@@ -88,5 +88,5 @@ $(RUN_STAMP): $(TORCH_STAMP)
 	@rm -f $(VENV)/.installed-run-* $(VENV)/.installed-dev-* && touch $@
 
 $(DEV_STAMP): $(TORCH_STAMP)
-	$(BIN)/pip install --quiet -e '.[engine,data,dev]'
+	$(BIN)/pip install --quiet -e '.[engine,data,serve,dev]'
 	@rm -f $(VENV)/.installed-run-* && touch $(RUN_STAMP) $@

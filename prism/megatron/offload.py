@@ -34,6 +34,7 @@ class OptimizerParking:
 
         The state comes back as it was, gradients come back as zeros.
         """
+        self._wait_for_readers()
         state, gradients = self._state(), self._gradients()
         sizes = [storage.nbytes() for storage in state]
         dropped = [storage.nbytes() for storage in gradients]
@@ -53,6 +54,13 @@ class OptimizerParking:
             for storage, size in zip(gradients, dropped, strict=True):
                 storage.resize_(size)
                 _bytes(storage).zero_()
+
+    def _wait_for_readers(self) -> None:
+        """A checkpoint may still be copying the state; it makes optimizers wait before they step, and so this waits."""
+        for optimizer in self._optimizer.chained_optimizers:
+            for inner in _parts(optimizer.optimizer):
+                for hook in inner._optimizer_step_pre_hooks.values():
+                    hook(inner, (), {})
 
     def _make_room(self, sizes: Sequence[int]) -> None:
         if [host.nbytes for host in self._host] != list(sizes):
@@ -76,14 +84,18 @@ class OptimizerParking:
 
 
 def _tensors(optimizer: Any) -> Iterator[Tensor]:
-    """What an optimizer steps, and what it remembers; an offloading one is made of several."""
-    for inner in getattr(optimizer, "sub_optimizers", [optimizer]):
-        if inner is None:
-            continue
+    """What an optimizer steps, and what it remembers."""
+    for inner in _parts(optimizer):
         for group in inner.param_groups:
             for parameter in group["params"]:
                 yield parameter
                 yield from (value for value in inner.state.get(parameter, {}).values() if isinstance(value, Tensor))
+
+
+def _parts(optimizer: Any) -> list[Any]:
+    """An offloading optimizer is made of several; one without parameters is None."""
+    parts = [optimizer, *getattr(optimizer, "sub_optimizers", [])]
+    return [part for part in parts if isinstance(part, torch.optim.Optimizer)]
 
 
 def _bytes(storage: UntypedStorage) -> Tensor:

@@ -10,8 +10,14 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 log = logging.getLogger("prism.rl")
+
+
+def patience(deadline_minutes: float | None) -> timedelta:
+    """How long a rank waits in a collective: twice a step's deadline, so that the clock speaks first."""
+    return timedelta(days=1) if deadline_minutes is None else timedelta(minutes=2 * deadline_minutes)
 
 
 class StepClock:

@@ -33,6 +33,7 @@ from prism.megatron.parallel import (
 from prism.megatron.trainee import Trainee, build_frozen
 from prism.prompts import PromptContract
 from prism.recipe.prompt_sets import prompts_read
+from prism.rl.clock import patience
 from prism.rl.difficulty_records import DifficultyRecords, Sample, difficulty_path, read_measured
 from prism.rl.mixes import Kept, Measured, domain_mixes, mix
 from prism.rl.placement import build_placement
@@ -76,7 +77,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     source = recipe.pipeline[stage].prompts_from
     layout = layout_of(recipe.cluster_config(stage))
     prompts = candidates(recipe, stage)
-    with process_groups(layout, recipe.run.seed):
+    with process_groups(layout, recipe.run.seed, patience(config.deadline_minutes)):
         if source is None:
             _measure(recipe, stage, layout, prompts)
         elif is_first_rank():

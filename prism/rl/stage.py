@@ -13,7 +13,7 @@ from prism.megatron.trainee import Trainee
 from prism.prompts import PromptContract
 from prism.prompts.export import export_stage
 from prism.recipe.engines import require_own_engine
-from prism.rl.clock import StepClock
+from prism.rl.clock import StepClock, patience
 from prism.rl.collect import Collector
 from prism.rl.journal import Journal
 from prism.rl.loop import Progress, RlLoop
@@ -44,7 +44,7 @@ def run_rl(recipe: Recipe, stage: str) -> None:
     folder = recipe.stage_directory(stage)
     layout = layout_of(recipe.cluster_config(stage))
     parent = checkpoint.require_latest(recipe.stage_directory(recipe.parent_of(stage)) / "checkpoints")
-    with process_groups(layout, recipe.run.seed):
+    with process_groups(layout, recipe.run.seed, patience(config.deadline_minutes)):
         contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
         rows = recipe.vocabulary_rows(contract.vocab_size)
         trainee = Trainee(recipe.model, rows, layout, config.optimizer, config.precision)
