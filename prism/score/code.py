@@ -1,127 +1,171 @@
-"""Code: the answer is run, and its results are compared here, in the parent, on plain values.
+"""Code: the answer is run in the sandbox, and judged by what a process that it can't reach makes of its results.
 
-A row's verifier says how: `{"kind": "code", "test": "expression" | "call" | "stdin", "cases": [[input, expected]]}`
-with `variable` (expression), `entry_point` (call; inputs are argument lists), `modulus` (results compared modulo it),
-`seconds` (CPU time of an execution; twice that on the clock) and `memory_bytes`. What contains the program, and what
-doesn't: prism.score.code_child.
+A row's verifier says how: `{"kind": "code", "test": ..., ...}`.
+
+expression  `cases: [[value, expected]]` and `variable`: the answer's value for each value of the variable
+call        `cases: [[arguments, expected]]` and `entry_point`: the function's result for each list of arguments
+stdin       `cases: [[input, expected]]`: what the program prints
+check       `source`, which defines `check(candidate)`, and `entry_point`
+asserts     `asserts`, a list of statements about the program's functions (what `setup` defines isn't one of them, but
+            for `entry_point`, which need not be given)
+
+Further `setup` (source before the answer), `modulus` (results compared modulo it), `seconds` (CPU time of an execution;
+twice that on the clock) and `memory_bytes`. See prism.score.code_tests for forms of published data sets.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from data_prep.files import fingerprint
 from prism.errors import PrismError
+from prism.score import sandbox
+from prism.score.code_compare import equal_modulo, equal_text, equal_values
+from prism.score.code_tests import CodeTests, read_tests
+from prism.score.sandbox.arithmetic import NotArithmetic, evaluate
+from prism.score.sandbox.inside import values
 from prism.score.verdict import PromptRow
-from prism.score.workers import WorkerPool
 
-_SECONDS = 2.0
-_MEMORY = 512 * 1024 * 1024
 _FENCE = re.compile(r"```(?:python|py)?\n(.*?)```", re.DOTALL)
 _REMEMBERED = 65_536
 
+Job = Callable[[sandbox.ForkServer], bool]
+
 
 def verify_code(rows: Sequence[PromptRow], answers: Sequence[str]) -> list[bool]:
-    """Right when every case's result is the expected one. The programs run side by side; equal ones run once.
+    """Right when every test passes. The programs run side by side; equal ones run once.
 
     Raises:
-        PrismError: programs can't be run here, or not with limits.
+        BadInput: a row's tests aren't whole.
+        PrismError: programs can't be contained here.
     """
-    requests = [_request(row["verifier"], answer) for row, answer in zip(rows, answers, strict=True)]
-    keys = [
-        fingerprint([request, row["verifier"]["cases"], row["verifier"].get("modulus")])
-        for request, row in zip(requests, rows, strict=True)
-    ]
+    known: dict[int, tuple[CodeTests, str]] = {}
+    for row in rows:
+        if id(row["verifier"]) not in known:
+            tests = read_tests(row["verifier"], f"prompt {row.get('id', row.get('prompt', '?'))}")
+            known[id(row["verifier"])] = tests, fingerprint(dict(row["verifier"]))
+    found = [known[id(row["verifier"])] for row in rows]
+    programs = [_program(answer) for answer in answers]
+    keys = [fingerprint([key, program]) for (_, key), program in zip(found, programs, strict=True)]
     remembered = _remembered()
-    new = {key: index for index, key in enumerate(keys) if key not in remembered}
-    replies = _pool().ask_all(
-        [requests[index] for index in new.values()], [_patience(requests[i]) for i in new.values()]
-    )
-    for (key, index), reply in zip(new.items(), replies, strict=True):
-        remembered[key] = _right(reply, rows[index]["verifier"])
-    verdicts = [remembered[key] for key in keys]
+    verdicts = {key: remembered[key] for key in keys if key in remembered}
+    jobs: dict[str, Job] = {}
+    for key, (tests, _), program in zip(keys, found, programs, strict=True):
+        if key not in verdicts and key not in jobs:
+            verdict = _without_sandbox(tests, program)
+            if verdict is None:
+                jobs[key] = _job(tests, program)
+            else:
+                verdicts[key] = verdict
+    verdicts.update(zip(jobs, _run(list(jobs.values())), strict=True))
+    remembered.update(verdicts)
     while len(remembered) > _REMEMBERED:
-        del remembered[next(iter(remembered))]
-    return verdicts
+        remembered.pop(next(iter(remembered)), None)
+    return [verdicts[key] for key in keys]
 
 
-def _request(settings: Mapping[str, Any], answer: str) -> dict[str, Any]:
+def _program(answer: str) -> str:
+    """The last fenced block, or all."""
     fenced = _FENCE.findall(answer)
-    return {
-        "program": (fenced[-1] if fenced else answer).strip(),
-        "kind": settings["test"],
-        "name": settings.get("entry_point") or settings.get("variable") or "",
-        "inputs": [case[0] for case in settings["cases"]],
-        "seconds": settings.get("seconds", _SECONDS),
-        "memory_bytes": settings.get("memory_bytes", _MEMORY),
-    }
+    return (fenced[-1] if fenced else answer).strip()
 
 
-def _patience(request: Mapping[str, Any]) -> float:
-    """Seconds before the fork server itself counts as hung: it ends each execution at twice its `seconds`."""
-    executions = len(request["inputs"]) if request["kind"] == "stdin" else 1
-    return float(2 * request["seconds"] * executions + 10)
-
-
-def _right(reply: Any, settings: Mapping[str, Any]) -> bool:
-    if not isinstance(reply, dict):
-        return False
-    if "refused" in reply:
+def _run(jobs: Sequence[Job]) -> list[bool]:
+    """A program whose fork server dies, twice, is wrong."""
+    if not jobs:
+        return []
+    try:
+        return [bool(verdict) for verdict in sandbox.pool().run_all(jobs)]
+    except sandbox.Refused as error:
         raise PrismError(
-            f"programs can't be run with limits here ({reply['refused']})",
-            place="the code verifier",
-            remedy="run as an ordinary user, or as root with the right to change user",
-        )
+            f"programs can't be contained any more ({error})",
+            place="the sandbox",
+            remedy="see whether this machine's limits on processes or namespaces are used up",
+        ) from None
+
+
+def _without_sandbox(tests: CodeTests, program: str) -> bool | None:
+    """The verdict on an expression in which nothing could be run."""
+    if tests.kind != "expression" or tests.setup:
+        return None
+    try:
+        results = evaluate(program, tests.name, [case[0] for case in tests.cases])
+    except NotArithmetic:
+        return None
     return all(
-        isinstance(result, list) and len(result) == 1 and _same(result[0], expected, settings)
-        for result, (_, expected) in zip(reply["results"], settings["cases"], strict=True)
+        result is not None and _same(result, expected, tests)
+        for result, (_, expected) in zip(results, tests.cases, strict=True)
     )
 
 
-def _same(result: Any, expected: Any, settings: Mapping[str, Any]) -> bool:
-    modulus = settings.get("modulus")
-    if modulus is not None:
-        return type(result) is int and result % modulus == expected % modulus
-    if settings["test"] == "stdin":
-        return bool(str(result).split() == str(expected).split())
-    return equal_values(result, expected)
+def _job(tests: CodeTests, program: str) -> Job:
+    source = f"{tests.setup}\n\n{program}" if tests.setup else program
+    if tests.kind == "stdin":
+        return lambda server: _prints(server, tests, source)
+    if tests.kind in ("check", "asserts"):
+        return lambda server: _passes(server, tests, source)
+    return lambda server: _returns(server, tests, source)
 
 
-def equal_values(result: Any, expected: Any) -> bool:
-    """Equality of JSON values: true isn't 1; floats agree to six digits."""
-    if isinstance(result, bool) or isinstance(expected, bool):
-        return result is expected
-    if isinstance(result, list) and isinstance(expected, list):
-        return len(result) == len(expected) and all(map(equal_values, result, expected))
-    if isinstance(result, dict) and isinstance(expected, dict):
-        return result.keys() == expected.keys() and all(equal_values(result[key], expected[key]) for key in expected)
-    if isinstance(result, int | float) and isinstance(expected, int | float):
-        if isinstance(result, int) and isinstance(expected, int):
-            return result == expected
-        try:
-            return math.isclose(result, expected, rel_tol=1e-6, abs_tol=1e-9)
-        except OverflowError:
+def _returns(server: sandbox.ForkServer, tests: CodeTests, program: str) -> bool:
+    """One execution for all cases."""
+    inputs = values.dumps([case[0] for case in tests.cases])
+    request = {"role": tests.kind, "program": program, "name": tests.name, "inputs": inputs}
+    answer = _answer(server.run(request, tests.seconds, tests.memory_bytes))
+    if not isinstance(answer, list) or len(answer) != len(tests.cases):
+        return False
+    try:
+        return all(
+            isinstance(text, str) and _same(values.loads(text), expected, tests)
+            for text, (_, expected) in zip(answer, tests.cases, strict=True)
+        )
+    except (ValueError, RecursionError):
+        return False
+
+
+def _prints(server: sandbox.ForkServer, tests: CodeTests, program: str) -> bool:
+    """An execution a case, up to the first that is wrong."""
+    request = {"role": "script", "program": program}
+    for text, expected in tests.cases:
+        outcome = server.run(request, tests.seconds, tests.memory_bytes, str(text).encode(errors="replace"))
+        if outcome.codes != (0,) or outcome.output is None:
             return False
-    return type(result) is type(expected) and bool(result == expected)
+        if not _same(outcome.output.decode(errors="replace"), expected, tests):
+            return False
+    return True
+
+
+def _passes(server: sandbox.ForkServer, tests: CodeTests, program: str) -> bool:
+    """The tests run in a process of their own, which asks the program's for results."""
+    request: dict[str, Any] = {"role": "tests", "program": tests.setup, "entry_point": tests.name}
+    request |= {"test": tests.source} if tests.kind == "check" else {"asserts": list(tests.asserts)}
+    outcome = server.run_pair(request, {"role": "functions", "program": program}, tests.seconds, tests.memory_bytes)
+    return _answer(outcome) is True
+
+
+def _answer(outcome: sandbox.Outcome) -> Any:
+    """The JSON that the first process answered; None unless it ended well."""
+    try:
+        return json.loads(outcome.output or b"") if outcome.codes[0] == 0 else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _same(result: Any, expected: Any, tests: CodeTests) -> bool:
+    if tests.kind == "stdin":
+        return equal_text(result, str(expected))
+    if tests.modulus is not None:
+        return equal_modulo(result, expected, tests.modulus)
+    if tests.wrapped and isinstance(expected, list) and len(expected) == 1 and equal_values(result, expected[0]):
+        return True
+    return equal_values(result, expected)
 
 
 @lru_cache(maxsize=1)
 def _remembered() -> dict[str, bool]:
-    """Verdicts by program and cases: a program is judged once."""
+    """Verdicts by program and tests: a program is judged once."""
     return {}
-
-
-@lru_cache(maxsize=1)
-def _pool() -> WorkerPool:
-    return WorkerPool(
-        # -I would also ignore the hash seed, and a program's results would follow the order of its sets.
-        [sys.executable, "-P", "-s", "-S", str(Path(__file__).with_name("code_child.py"))],
-        environment={"PYTHONHASHSEED": "0"},
-        remedy="check that this Python starts and that processes may be forked",
-    )
