@@ -45,6 +45,7 @@ def diagnose() -> list[Finding]:
         extra = "engine" if package in _ENGINE else "data"
         found.append(Finding(package, version or f"missing: pip install -e '.[{extra}]'", meaning, version is not None))
     found.append(_device())
+    found.append(_sandbox())
     for module, meaning in _FUSED.items():
         found.append(_fused(module, meaning))
     free = shutil.disk_usage(".").free / 2**30
@@ -54,6 +55,20 @@ def diagnose() -> list[Finding]:
     )
     found.append(Finding("disk", f"{free:.1f} GiB free", "checkpoints and tokens", None))
     return found
+
+
+def _sandbox() -> Finding:
+    meaning = "contains model-written programs; code rewards need it"
+    if _version("torch") is None:
+        return Finding("sandbox", "not looked for without the engine", meaning, None)
+    from prism.errors import PrismError
+    from prism.score.sandbox import describe
+
+    try:
+        state = describe()
+    except PrismError as error:
+        return Finding("sandbox", "none works here", f"{meaning}: {error}", None)
+    return Finding("sandbox", state.tier, f"{meaning}: {state.reason}", None)
 
 
 def _fused(module: str, meaning: str) -> Finding:

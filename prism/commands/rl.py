@@ -16,12 +16,14 @@ from prism.commands.run import of_kinds, stage_help
 
 
 class _RecipeOrCommand(TyperGroup):
-    """A first word that is no command is a recipe, to be run."""
+    """A first word that is no command is a recipe, and goes to `for_recipes`."""
+
+    for_recipes = "run"
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """See click, which typer carries within itself."""
         if args and args[0] not in self.commands:
-            args = ["run", *args]
+            args = [self.for_recipes, *args]
         return super().resolve_command(ctx, args)
 
 

@@ -21,12 +21,17 @@ RECIPE_FILE = "recipe.yaml"
 
 @dataclass(frozen=True)
 class NodeResult:
-    """How a node ended. `error` is the one line for the user, None when it is done or failed by surprise."""
+    """How a node ended.
+
+    error: the one line for the user, None when it is done or failed by surprise.
+    sandbox: what contained model-written programs, None where none was run.
+    """
 
     node: str
     exit_code: int
     seconds: float
     error: str | None = None
+    sandbox: str | None = None
 
 
 def run_node(run_directory: Path, name: str) -> int:
@@ -41,7 +46,7 @@ def run_node(run_directory: Path, name: str) -> int:
         dispatch(load_recipe(run_directory / RECIPE_FILE), run_directory, name)
     except Exception as problem:
         code, error = _explain(problem)
-    result = NodeResult(name, code, round(time.monotonic() - began, 3), error)
+    result = NodeResult(name, code, round(time.monotonic() - began, 3), error, _contained_by())
     write_json(result_file(run_directory, name), asdict(result))
     return code
 
@@ -136,6 +141,13 @@ def read_result(run_directory: Path, name: str) -> NodeResult | None:
     """What the node left, None when it was killed before it could."""
     file = result_file(run_directory, name)
     return NodeResult(**read_json(file)) if file.exists() else None
+
+
+def _contained_by() -> str | None:
+    """The sandbox's tier, where this process has run programs."""
+    tiers = sys.modules.get("prism.score.sandbox.tiers")
+    state = tiers.used() if tiers is not None else None
+    return None if state is None else str(state.tier)
 
 
 def _explain(problem: Exception) -> tuple[int, str | None]:

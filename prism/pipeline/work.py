@@ -17,7 +17,7 @@ from prism.launch import Launcher, Worker
 from prism.pipeline.decide import Verdict, judge, measure_inputs
 from prism.pipeline.graph import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
-from prism.pipeline.node import log_file, read_result, result_file
+from prism.pipeline.node import NodeResult, log_file, read_result, result_file
 from prism.pipeline.progress import Display, duration, read_progress
 from prism.pipeline.reuse import Reuse
 
@@ -105,7 +105,7 @@ class RunWork:
             outputs=node.outputs,
             seconds=round(seconds, 3),
             finished=_now(),
-            events=self._events(name),
+            events=(*self._events(name), *_containment(result)),
         )
         self._manifest.save()
         self._ran.append(name)
@@ -166,6 +166,11 @@ class RunWork:
         elif log.exists():
             for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
                 self._display.say(f"  | {line}")
+
+
+def _containment(result: NodeResult | None) -> tuple[dict[str, Any], ...]:
+    """What contained model-written programs, where the node ran any."""
+    return () if result is None or result.sandbox is None else ({"sandbox": result.sandbox},)
 
 
 def _remove(path: Path) -> None:

@@ -80,6 +80,7 @@ class NodeTime:
     seconds: float | None = None
     finished: str | None = None
     code_version: str | None = None
+    events: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

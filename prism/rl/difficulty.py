@@ -77,7 +77,7 @@ def run_difficulty(recipe: Recipe, stage: str) -> None:
     source = recipe.pipeline[stage].prompts_from
     layout = layout_of(recipe.cluster_config(stage))
     prompts = candidates(recipe, stage)
-    with process_groups(layout, recipe.run.seed, patience(config.deadline_minutes)):
+    with process_groups(layout, recipe.run.seed, patience(recipe.rl_config(stage).deadline_minutes)):
         if source is None:
             _measure(recipe, stage, layout, prompts)
         elif is_first_rank():

@@ -73,6 +73,8 @@ class Updater:
             results = [self._one(batches, learning_rate) for batches in shares]
         sums = {name: sum(result[name] for result in results) for name in REPORT}
         tokens = sums.pop("tokens")
+        if self._reference is None:
+            del sums["kl"]
         return Updated(
             len(results),
             grad_norm=sum(result["grad_norm"] for result in results) / len(results),

@@ -38,7 +38,11 @@ def overview(results: Results, claims: Sequence[ClaimResult]) -> Overview:
         facts=_facts(results),
         lead=_lead(results, chain),
         tiles=(*(_tile(stage) for stage in chain), *_claims_tile(claims)),
-        cautions=tuple(text for text in (_trace_noise(results), _gain(results, chain), _intervals(chain)) if text),
+        cautions=tuple(
+            text
+            for text in (_uncontained(results), _trace_noise(results), _gain(results, chain), _intervals(chain))
+            if text
+        ),
     )
 
 
@@ -111,6 +115,16 @@ def _claims_tile(claims: Sequence[ClaimResult]) -> tuple[Tile, ...]:
     counts = [f"{free} without a threshold" if free else "", f"{missing} not measured" if missing else ""]
     detail = "; ".join(["hold", *(count for count in counts if count)])
     return (Tile("claims", f"{held}", f"of {len(judged)}", detail),)
+
+
+def _uncontained(results: Results) -> str | None:
+    nodes = [name for name, node in results.nodes.items() if {"sandbox": "none"} in [dict(one) for one in node.events]]
+    if not nodes:
+        return None
+    return (
+        f"Model-written programs ran without a sandbox, with limits on time and memory alone, in {', '.join(nodes)} "
+        "(sandbox.allow_unsandboxed)."
+    )
 
 
 def _trace_noise(results: Results) -> str | None:

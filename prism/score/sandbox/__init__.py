@@ -2,7 +2,7 @@
 
 from prism.score.sandbox.pool import Pool
 from prism.score.sandbox.server import ForkServer, Outcome, Refused, ServerDied
-from prism.score.sandbox.tiers import SandboxState, configure, describe, pool
+from prism.score.sandbox.tiers import SandboxState, configure, describe, pool, used
 
 __all__ = [
     "ForkServer",
@@ -14,4 +14,5 @@ __all__ = [
     "configure",
     "describe",
     "pool",
+    "used",
 ]

@@ -60,6 +60,11 @@ def describe() -> SandboxState:
     return _in_use()[0]
 
 
+def used() -> SandboxState | None:
+    """The tier that programs of this process were run in; None where none was run."""
+    return _chosen(_wish, os.getpid())[0] if _chosen.cache_info().currsize else None
+
+
 def pool() -> Pool:
     """Where programs are run. A fork of this process gets its own.
 

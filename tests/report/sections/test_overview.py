@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.files import read_json, write_json
 from prism.report import load_results
 from prism.report.sections.overview import overview
 from tests.report import made_up_run
@@ -36,3 +37,14 @@ def test_the_gain_of_rl_is_told_as_the_numbers_have_it(
 def test_real_data_carries_no_note_on_trace_noise(tmp_path: Path) -> None:
     made_up_run.write_recipe(tmp_path, {"data": {"world": None}, "pipeline": PIPELINE})
     assert overview(load_results(tmp_path), ()).cautions == ()
+
+
+@pytest.mark.parametrize(("tier", "shown"), [("none", True), ("namespaces", False)])
+def test_a_run_whose_programs_were_not_contained_says_so(tmp_path: Path, tier: str, shown: bool) -> None:
+    made_up_run.write_recipe(tmp_path, {"data": {"world": None}, "pipeline": PIPELINE})
+    made_up_run.write_manifest(tmp_path, {"rl": 3.0})
+    manifest = read_json(tmp_path / "manifest.json")
+    manifest["nodes"]["rl"]["events"] = [{"sandbox": tier}]
+    write_json(tmp_path / "manifest.json", manifest)
+    cautions = overview(load_results(tmp_path), ()).cautions
+    assert any("without a sandbox" in text and "in rl" in text for text in cautions) == shown
