@@ -89,7 +89,7 @@ def to_hf(model: ModelConfig, vocab_size: int, end_of_document_id: int) -> dict[
         "conv_kernel": mamba.conv_kernel,
         "chunk_size": mamba.chunk_size,
         "expand": mamba.inner_size // model.hidden_size,
-        "time_step_min": 0.0,  # transformers clamps the step size to it when it runs without fused kernels
+        "time_step_min": 1e-9,  # transformers clamps the step to it without fused kernels, and takes its logarithm
         "use_conv_bias": True,
         "use_bias": False,
         "mlp_bias": False,
