@@ -53,7 +53,7 @@ from prism.score.rewards import Answered, judge
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-SLOTS, WIDTH, GROUP, PROMPTS = 64, 20, 16, 16
+SLOTS, WIDTH, GROUP = 64, 20, 16
 MEDIAN, LONGEST, SPREAD = 40, 512, 1.0
 WORLD = {
     "general": 20_000, "song": 12_000, "arithmetic": 6_000, "raw_questions": 6_000,
@@ -77,7 +77,7 @@ class World:
 
 def main() -> None:
     small = quick()
-    rounds, steps = (1, 2) if small else (5, 6)
+    rounds, steps = (1, 1) if small else (5, 6)
     ratios: dict[str, Ratio] = {}
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as root, process_groups(Layout(), seed=1):
@@ -86,7 +86,7 @@ def main() -> None:
             equal(kind, world, ratios, figures, 16 if small else MEDIAN, rounds)
             ragged(kind, world, ratios, figures, (64, 16, 64) if small else (512, SLOTS, LONGEST), 1 if small else 3)
             if kind == "dense":
-                grpo(world, ratios, figures, Path(root), steps, 64 if small else LONGEST)
+                grpo(world, ratios, figures, Path(root), steps, 4 if small else 16, 64 if small else LONGEST)
     report("rl", ratios, figures)
 
 
@@ -207,22 +207,30 @@ class Forced(Generator):
         return self.inner.generate(forced, replace(sampling, stop_ids=(), max_new_tokens=max(self.lengths)))
 
 
-def grpo(world: World, ratios: dict[str, Ratio], figures: dict[str, Any], root: Path, steps: int, longest: int) -> None:
-    """Whole steps, in turn with TRL's."""
+def grpo(
+    world: World,
+    ratios: dict[str, Ratio],
+    figures: dict[str, Any],
+    root: Path,
+    steps: int,
+    count: int,
+    longest: int,
+) -> None:
+    """Whole steps of `count` prompts, in turn with TRL's."""
     prompts = {
         domain: load_prompt_set(world.recipe, domain, entry) for domain, entry in world.recipe.rl.prompts.items()
     }
     asked = [prompt.question for prompt in prompts["math"][:64]]
     (world.hf / "prompts.json").write_text(json.dumps(asked))
     for kind, goal, lengths in (
-        ("uniform", 1.3, [MEDIAN] * PROMPTS * GROUP),
-        ("ragged", 3.0, drawn_lengths(PROMPTS * GROUP, longest)),
+        ("uniform", 1.3, [MEDIAN] * count * GROUP),
+        ("ragged", 3.0, drawn_lengths(count * GROUP, longest)),
     ):
         ours: list[float] = []
         theirs: list[float] = []
         shares: list[float] = []
-        for turn in range(2):
-            theirs += step_seconds(world.hf, lengths, PROMPTS, GROUP, steps + 1)[1:]
+        for turn in range(1 if steps == 1 else 2):
+            theirs += step_seconds(world.hf, lengths, count, GROUP, steps + 1)[1:]
             with stepping(world, prompts, lengths, root / f"{kind}.{turn}") as step:
                 step()
                 for _ in range(steps):
@@ -245,7 +253,7 @@ def stepping(
 ) -> Iterator[Callable[[], tuple[float, float]]]:
     """Makes a function that takes a GRPO step: sampling, rewards, journal, reference, update; (seconds, of rewards)."""
     config = world.recipe.rl.model_copy(
-        update={"prompts_per_step": PROMPTS, "responses_per_prompt": GROUP, "micro_batch_size": 64}
+        update={"prompts_per_step": len(lengths) // GROUP, "responses_per_prompt": GROUP, "micro_batch_size": 64}
     )
     trainee = Trainee(world.recipe.model, world.vocabulary, Layout(), config.optimizer)
     trainee.load_weights(world.weights)

@@ -1,147 +1,117 @@
-"""Math answers: the same normal form, else math-verify in worker processes that can be killed.
+"""Math answers: compared by their form, exactly; what is left are plain expressions, which math-verify compares in
+worker processes that can be killed.
 
-Guards refuse what math-verify is known to accept wrongly: other subscripts, other powers of a unit, a set for a
-tuple, a list in another order, several alternatives. They also refuse text that is long, deeply nested or a tower of
-powers, which math-verify would compute.
+An answer has a deadline. It is wrong when it isn't judged by then, so that no response can hold a step up.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from prism.score.math_form import DEEPEST, Pairs, compare, read_form
+from prism.score.math_text import LONGEST, deepest, final_answer
 from prism.score.verdict import PromptRow
 from prism.score.workers import WorkerPool
 
-_SECONDS = 15.0
-"""Wall clock, the parent's last resort. The worker is ended by its CPU time well before, whatever else is running."""
+DEADLINE_S = 5.0
+"""Seconds, from when a worker takes the answer. Ordinary ones take 5 ms."""
 
-_LONGEST = 300
-_DEEPEST = 8
-_BOXED = "\\boxed{"
+_GRACE_S = 0.4
 _REMEMBERED = 65_536
-
-_SPACING = re.compile(r"\\left(?![A-Za-z])|\\right(?![A-Za-z])|\\[!,;: ]|\$|\{,\}")
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _SUBSCRIPT = re.compile(r"_\s*(\{[^{}]*\}|.)")
-_UNIT_POWER = re.compile(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}\s*\^\s*(\{[^{}]*\}|.)")
-_TOWER = re.compile(r"\^\s*\{[^{}]*\^\s*\{[^{}]*\^")
-_OR = re.compile(r"(?<![A-Za-z])or(?![A-Za-z])")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_TOWER = re.compile(r"\^\s*\{[^{}]*\^\s*\{[^{}]*\^|(?:\^\s*\{?\w{1,9}\}?\s*){3}")
 
 
-def verify_math(rows: Sequence[PromptRow], answers: Sequence[str]) -> list[bool]:
-    """Right when the answers are equal as text in normal form, or as mathematics.
+def verify_math(rows: Sequence[PromptRow], answers: Sequence[str], *, deadline_s: float = DEADLINE_S) -> list[bool]:
+    """Right when the last boxed expression of the answer, or what follows `####`, equals the row's `answer`.
+
+    Args:
+        deadline_s: seconds for each answer that needs math-verify. They are judged side by side, as many at once as
+            there are workers.
 
     Raises:
         PrismError: math-verify can't be started.
     """
-    return equal_all([(str(row["answer"]), answer) for row, answer in zip(rows, answers, strict=True)])
+    pairs = [(str(row["answer"]), answer) for row, answer in zip(rows, answers, strict=True)]
+    return equal_all(pairs, deadline_s=deadline_s)
 
 
-def equal(gold: str, answer: str) -> bool:
+def equal(gold: str, answer: str, *, deadline_s: float = DEADLINE_S) -> bool:
     """See `verify_math`."""
-    return equal_all([(gold, answer)])[0]
+    return equal_all([(gold, answer)], deadline_s=deadline_s)[0]
 
 
-def equal_all(pairs: Sequence[tuple[str, str]]) -> list[bool]:
-    """See `verify_math`; pairs that need math-verify are compared side by side."""
-    known: dict[tuple[str, str], bool] = {}
-    open_pairs = []
+def equal_all(pairs: Sequence[tuple[str, str]], *, deadline_s: float = DEADLINE_S) -> list[bool]:
+    """See `verify_math`."""
     finals = [(final_answer(gold), final_answer(answer)) for gold, answer in pairs]
-    for gold, answer in dict.fromkeys(finals):
-        if normal(gold) == normal(answer):
-            known[gold, answer] = True
-        elif not answer or _refused(gold, answer):
-            known[gold, answer] = False
-        else:
-            open_pairs.append((gold, answer))
-    known.update(_compare(open_pairs))
-    return [known[pair] for pair in finals]
+    left = {final: _left_to_show(*final) for final in dict.fromkeys(finals)}
+    shown = _show(dict.fromkeys(pairs for pairs in left.values() if pairs), deadline_s)
+    return [shown[found] if (found := left[final]) else found is not None for final in finals]
 
 
-def final_answer(text: str) -> str:
-    """The part that is judged: the last boxed expression, the line after the last ####, or all of it."""
-    if _BOXED in text:
-        return _balanced(text[text.rindex(_BOXED) + len(_BOXED) :])
-    _, marked, after = text.rpartition("####")
-    return after.strip().partition("\n")[0].strip() if marked else text.strip()
+def _left_to_show(gold: str, answer: str) -> Pairs | None:
+    """Expressions that math-verify must find equal; None when the answer is wrong already."""
+    if not answer or gold == answer:
+        return () if answer else None
+    if len(answer) > LONGEST or len(gold) > LONGEST:
+        return None
+    pairs = compare(_form(gold), read_form(answer))
+    return None if pairs is None or any(_refused(*pair) for pair in pairs) else pairs
 
 
-def normal(text: str) -> str:
-    """Without dollar signs, sizes and spacing that mean nothing, thousands separators, and a final point.
-
-    A blank stays between digits (2 1/2 isn't 21/2), and a comma stays within brackets ((1,200) is a pair).
-    """
-    text = _SPACING.sub("", text).replace("dfrac", "frac").replace("tfrac", "frac")
-    text = re.sub(r"(?<=\d)\s+(?=\d)", "\x00", text)
-    text = re.sub(r"\s", "", text).replace("\x00", " ")
-    if not re.search(r"[(\[{]", text):
-        text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-    return text.rstrip(".")
-
-
-def _compare(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bool]:
-    remembered = _remembered()
-    new = [pair for pair in pairs if pair not in remembered]
-    for pair, same in zip(new, _pool().ask_all(new, [_SECONDS] * len(new)), strict=True):
-        remembered[pair] = same is True
-    result = {pair: remembered[pair] for pair in pairs}
-    while len(remembered) > _REMEMBERED:
-        del remembered[next(iter(remembered))]
-    return result
-
-
-def _balanced(text: str) -> str:
-    depth = 1
-    for index, sign in enumerate(text):
-        depth += {"{": 1, "}": -1}.get(sign, 0)
-        if depth == 0:
-            return text[:index]
-    return text
+_form = lru_cache(maxsize=4096)(read_form)
 
 
 def _refused(gold: str, answer: str) -> bool:
-    depth = deepest = 0
-    for sign in answer:
-        depth += (sign in "([{") - (sign in ")]}")
-        deepest = max(deepest, depth)
+    """Subscripts and the case of letters must be the same; towers of powers and deep nests aren't tried."""
     return (
-        len(answer) > _LONGEST
-        or deepest > _DEEPEST
+        deepest(answer) > DEEPEST
         or bool(_TOWER.search(answer))
-        or _parts(_SUBSCRIPT, answer) != _parts(_SUBSCRIPT, gold)
-        or _other_unit(gold, answer)
-        or ("\\{" in answer) != ("\\{" in gold)
-        or answer.startswith("{") != gold.startswith("{")
-        or bool(_OR.search(answer)) != bool(_OR.search(gold))
-        or (normal(answer).count(",") != normal(gold).count(","))
-        or _reordered(gold, answer)
+        or Counter(_SUBSCRIPT.findall(answer)) != Counter(_SUBSCRIPT.findall(gold))
+        or "\\text" in answer
+        or _other_case(gold, answer)
     )
 
 
-def _parts(pattern: re.Pattern[str], text: str) -> Counter[str]:
-    return Counter(part.strip("{} ") for part in pattern.findall(text))
+def _other_case(gold: str, answer: str) -> bool:
+    """The answer has a letter that the gold answer has in the other case alone: R isn't r."""
+    ours, theirs = (set(_COMMAND.sub("", text)) for text in (gold, answer))
+    return any(letter.swapcase() in ours and letter not in ours for letter in theirs if letter.isalpha())
 
 
-def _other_unit(gold: str, answer: str) -> bool:
-    """Both have powers of a unit, and not the same; or only the answer has one, where the gold answer has a unit."""
-    ours, theirs = _parts(_UNIT_POWER, gold), _parts(_UNIT_POWER, answer)
-    return bool(theirs) and ours != theirs and (bool(ours) or "\\text" in gold or "\\mathrm" in gold)
+def _show(wanted: Mapping[Pairs, None], deadline_s: float) -> dict[Pairs, bool]:
+    with _memory.lock:
+        shown = {pairs: _memory.known[pairs] for pairs in wanted if pairs in _memory.known}
+        pool = _pool()
+    new = [pairs for pairs in wanted if pairs not in shown]
+    replies = pool.ask_all(
+        [{"pairs": pairs, "seconds": deadline_s} for pairs in new], [deadline_s + _GRACE_S] * len(new)
+    )
+    shown.update((pairs, reply is True) for pairs, reply in zip(new, replies, strict=True))
+    with _memory.lock:
+        # What wasn't judged in time isn't remembered: the machine may have been busy.
+        _memory.known.update((pairs, reply) for pairs, reply in zip(new, replies, strict=True) if reply is not None)
+        while len(_memory.known) > _REMEMBERED:
+            del _memory.known[next(iter(_memory.known))]
+    return shown
 
 
-def _reordered(gold: str, answer: str) -> bool:
-    """The same elements in another order, outside an explicit set: math-verify takes a list for a set."""
-    ours, theirs = normal(gold).split(","), normal(answer).split(",")
-    return ours != theirs and sorted(ours) == sorted(theirs)
+class _Memory:
+    """What math-verify said: responses of a group often have the same answer."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.known: dict[Pairs, bool] = {}
 
 
-@lru_cache(maxsize=1)
-def _remembered() -> dict[tuple[str, str], bool]:
-    return {}
+_memory = _Memory()
 
 
 @lru_cache(maxsize=1)

@@ -1,28 +1,28 @@
-"""From verdict to reward (paper section 9): pure functions of a response."""
+"""What is wrong with a response whatever its answer: pure functions of its tokens, each from 0 to 1."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from prism.score.verdict import Verdict
 
-_NGRAM = 4
-_TIMES = 3
+def repeats(tokens: Sequence[int], *, run: int, times: int, share: float) -> bool:
+    """Whether runs of `run` tokens that occur `times` times or more cover at least `share` of the tokens.
 
-
-def reward(
-    verdict: Verdict, stopped: bool, tokens: Sequence[int], stop_penalty: float, repetition_penalty: float
-) -> float:
-    """1 for a right answer in the right form that ends with its stop token, else 0, less the penalties.
-
-    The penalties lie outside the format gate, so that malformed responses still differ from each other.
+    Occurrences may overlap. With a share of 0 a single repeated run is enough.
     """
-    correct = verdict.correct and verdict.formatted and stopped
-    return float(correct) - stop_penalty * (not stopped) - repetition_penalty * repeats(tokens)
+    runs = list(zip(*(tokens[start:] for start in range(run)), strict=False))
+    repeated = {one for one, count in Counter(runs).items() if count >= times}
+    if not repeated:
+        return False
+    covered = end = 0
+    for start, one in enumerate(runs):
+        if one in repeated:
+            covered += start + run - max(start, end)
+            end = start + run
+    return covered >= share * len(tokens)
 
 
-def repeats(tokens: Sequence[int]) -> bool:
-    """Whether some run of four tokens occurs three times or more."""
-    runs = Counter(tuple(tokens[start : start + _NGRAM]) for start in range(len(tokens) - _NGRAM + 1))
-    return any(count >= _TIMES for count in runs.values())
+def overlong(length: int, *, start: int, full: int) -> float:
+    """0 up to `start` tokens, 1 from `full` tokens on, a straight line between (DAPO's soft overlong punishment)."""
+    return min(1.0, max(0.0, (length - start) / (full - start)))

@@ -44,10 +44,10 @@ def verify(items: Sequence[tuple[PromptRow, str]]) -> list[Verdict]:
 
 def _kind(row: PromptRow) -> str:
     kind = row.get("verifier", {}).get("kind")
-    if kind not in VERIFIERS:
+    if not isinstance(kind, str) or kind not in VERIFIERS:
         raise BadInput(
             f"verifier kind {kind!r}",
             place=f"prompt {row.get('id', row.get('prompt', '?'))}",
             remedy=f"use one of {', '.join(VERIFIERS)}",
         )
-    return str(kind)
+    return kind

@@ -50,3 +50,9 @@ def test_letters_count_only_where_the_question_shows_them() -> None:
 def test_a_right_answer_that_is_no_option_is_named() -> None:
     with pytest.raises(BadInput, match="none of the choices"):
         right("ice", gold="water")
+
+
+def test_a_prompt_without_options_is_named() -> None:
+    row = {"id": "q7", "prompt": "?", "answer": "ice", "verifier": {"kind": "choice"}}
+    with pytest.raises(BadInput, match=r"prompt q7.*without options"):
+        verify_choice([row], ["ice"])
