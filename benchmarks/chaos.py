@@ -1,10 +1,11 @@
-"""Kills stages at random moments with SIGKILL and looks whether the resumed run is the undisturbed one, bit for bit.
+"""Kills training at random moments with SIGKILL and looks whether the resumed run is the undisturbed one, bit for bit.
 
-For a dense and a hybrid model, in one process and in two (tensor parallel or data parallel), a short stage of
-mid-training and one of RL are run once undisturbed. Then each is run again and killed until the kills are used up,
-each at a moment drawn over the whole life of a process: while it starts, samples, trains, saves, or ends. Of two
-processes one is killed first and the other a moment later. At the end metrics.jsonl (but for what depends on the clock)
-and every weight are compared.
+For a dense and a hybrid model, in one process and in two (tensor parallel, then data parallel), a short stage is
+trained once undisturbed. Then it is trained again and killed until the kills are used up, each at a moment drawn over
+the whole life of a process: while it starts, trains, saves, or ends. Of two processes one is killed first and the other
+a moment later. At the end metrics.jsonl (but for what depends on the clock) and every weight are compared.
+
+chaos_rl.py does the same to RL.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,10 +39,12 @@ SETUPS = {
     "dense, 2 processes": ("miniature", "mid", {"processes": 2, "tensor_parallel": 2}),
     "hybrid, 1 process": ("miniature_hybrid", "mid", {}),
     "hybrid, 2 processes": ("miniature_hybrid", "mid", {"processes": 2}),
-    "RL, dense, 1 process": ("miniature", "rl", {}),
-    "RL, dense, 2 processes": ("miniature", "rl", {"processes": 2}),
-    "RL, hybrid, 1 process": ("miniature_hybrid", "rl", {}),
-    "RL, hybrid, 2 processes": ("miniature_hybrid", "rl", {"processes": 2, "tensor_parallel": 2}),
+}
+RL_SETUPS = {
+    "dense, 1 process": ("miniature", "rl", {}),
+    "dense, 2 processes": ("miniature", "rl", {"processes": 2}),
+    "hybrid, 1 process": ("miniature_hybrid", "rl", {}),
+    "hybrid, 2 processes": ("miniature_hybrid", "rl", {"processes": 2, "tensor_parallel": 2}),
 }
 _RL = (
     "pipeline.rl.from=base", "pipeline.rl.prompts_from=null", f"rl.steps={RL_STEPS}", "rl.prompts_per_step=6",
@@ -65,15 +69,15 @@ class Setup:
         return self.folder / "stages" / self.name
 
 
-def main() -> None:
-    kills = 1 if quick() else 13
+def main(benchmark: str, setups: Mapping[str, tuple[str, str, dict[str, int]]], steps: int, kills: int) -> None:
+    """Args: kills: of each setup."""
     total, identical, landed = 0, 0, dict.fromkeys(("starting", "training", "ended"), 0)
-    figures: dict[str, Any] = {"steps": STEPS, "RL steps": RL_STEPS, "checkpoint every": EVERY}
+    figures: dict[str, Any] = {"steps": steps, "checkpoint every": EVERY}
     stream = random.Random(20_260_317)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["prism.pipeline.preload", "prism.train", "prism.rl"])
     with tempfile.TemporaryDirectory() as root:
-        for name, (recipe, stage, cluster) in SETUPS.items():
+        for name, (recipe, stage, cluster) in setups.items():
             setup = prepared(context, recipe, stage, cluster, Path(root))
             began = time.perf_counter()
             assert wait(start(context, setup)) == {0}, f"{name}: the undisturbed run failed"
@@ -95,7 +99,7 @@ def main() -> None:
             figures[f"{name}, seconds undisturbed"] = round(life, 2)
     figures |= {f"kills while {where}": count for where, count in landed.items()}
     figures["kills"] = total
-    report("chaos", {"bit_identical_after_kills": Ratio(identical / total, 1.0)}, figures)
+    report(benchmark, {"bit_identical_after_kills": Ratio(identical / total, 1.0)}, figures)
 
 
 def prepared(context: Any, recipe: str, stage: str, cluster: dict[str, int], root: Path) -> Setup:
@@ -183,6 +187,10 @@ def outcome(setup: Setup) -> tuple[list[dict[str, Any]], str]:
     return curve, digest.hexdigest()
 
 
-if __name__ == "__main__":
+def prepare_environment() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PRISM_BACKEND": "cpu"}
-    main()
+
+
+if __name__ == "__main__":
+    prepare_environment()
+    main("chaos", SETUPS, STEPS, kills=1 if quick() else 13)

@@ -53,20 +53,21 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Cosines and sines of angles, for several tensors that turn by the same."""
+    """Angles that several tensors turn by, without gradients. cos, sin: (..., dim), sin negative in the first half."""
 
     cos: Tensor
     sin: Tensor
 
     def of(self, x: Tensor) -> Tensor:
-        """`rotate` without gradients: (seq, batch, heads, dim)."""
-        return _rotated(x, self.cos, self.sin)
+        """See `rotate`; any shape that broadcasts with the angles'."""
+        return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, -1), self.sin)
 
 
 def rotation(angles: Tensor, dtype: torch.dtype) -> Rotation:
-    """Of angles as in `rotate`, or of (seq, batch, 1, dim) where each sequence has its own."""
-    half = angles[..., : angles.shape[-1] // 2]
-    return Rotation(half.cos().to(dtype), half.sin().to(dtype))
+    """Args: angles: (..., dim), as in `rotate`."""
+    sin = angles.sin()
+    sin[..., : angles.shape[-1] // 2].neg_()
+    return Rotation(angles.cos().to(dtype), sin.to(dtype))
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One token of a Mamba-2 mixer in decoding: states are preallocated and updated in place."""
+"""One token of a Mamba-2 mixer in decoding."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def conv_step(x: Tensor, weight: Tensor, bias: Tensor, state: Tensor) -> Tensor:
-    """The next output of `prism.kernels.conv.causal_conv`; `state` moves on by one input.
+def conv_step(x: Tensor, weight: Tensor, bias: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """The next output of `prism.kernels.conv.causal_conv`, and the state after it.
 
     Shapes: x (batch, channels), weight (channels, kernel), bias (channels,), state (batch, channels, kernel - 1)
-    -> (batch, channels).
+    -> (batch, channels), (batch, channels, kernel - 1).
     """
     window = torch.cat([state, x.to(state.dtype)[..., None]], -1)
-    state.copy_(window[..., 1:])
-    return F.silu((window * weight).sum(-1) + bias).to(x.dtype)
+    return F.silu((window * weight).sum(-1).add_(bias)).to(x.dtype), window[..., 1:]
 
 
 def state_step(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, state: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
-from prism.kernels.attention import attention, attention_from, windowed
+from prism.kernels.attention import attention, attention_from, attention_of_one
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
 from prism.megatron.decode import DecodeContext
@@ -57,22 +57,13 @@ class SdpaCoreAttention(torch.nn.Module):
         if ranks() > 1:
             out = self._over_ranks(q, k, v, packed_seq_params)
             return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
-        if self.context is not None:
-            out = self._cached(self.context, q, key, value)
+        if self.context is not None:  # new prompts attend to themselves
+            self.context.enter(self.layer_number, key, value)
+            out = attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window)
         else:
             ends = None if packed_seq_params is None else packed_seq_params.cu_seqlens_q[1:].tolist()
             out = attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window, documents=ends)
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * dim)
-
-    def _cached(self, context: DecodeContext, q: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """New prompts attend to themselves, a new token to all of its slot: (batch, heads, seq, dim)."""
-        keys, values, bias = context.append(self.layer_number, key, value)
-        k, v = keys.transpose(1, 2), values.transpose(1, 2)
-        if not context.decoding:
-            return attention(q, k, v, causal=True, scale=self.softmax_scale, window=self.window)
-        if self.window is not None and k.shape[2] > self.window:
-            bias = windowed(bias, context.lengths, k.shape[2], self.window, q.dtype)
-        return attention(q, k, v, mask=bias, scale=self.softmax_scale)
 
     def _over_ranks(self, q: Tensor, k: Tensor, v: Tensor, packed_seq_params: Any) -> Tensor:
         """This rank's early and late queries against the keys of the whole sequence up to each chunk's end."""
@@ -101,15 +92,22 @@ class PrismSelfAttention(SelfAttention):
         **__: Any,
     ) -> tuple[Tensor, Tensor, Tensor, None, AttnMaskType, None]:
         self.core_attention.context = inference_context
-        if rotary_pos_emb is not None and inference_context is not None:
-            turn = inference_context.rotations(rotary_pos_emb[0][: _positions(inference_context, query)], query.dtype)
-            query, key = turn.of(query), turn.of(key)
-        elif rotary_pos_emb is not None:
+        if rotary_pos_emb is not None:
             angles = rotary_pos_emb[0][: query.size(0)]
             query, key = rotate(query, angles), rotate(key, angles)
         return query, key, value, None, self.attn_mask_type, None
 
+    def token(self, hidden: Tensor, context: DecodeContext, angles: Tensor | None) -> Tensor:
+        """One token a slot, up to the output projection: (slots, hidden) -> (slots, heads * dim).
 
-def _positions(context: DecodeContext, query: Tensor) -> int:
-    """Positions whose angles a pass needs: of the prompts' width, or any."""
-    return context.max_sequence_length if context.decoding else query.size(0)
+        Args: angles: see `DecodeContext.rotation_of_tokens`; None without RoPE.
+        """
+        slots, core = len(hidden), self.core_attention
+        groups = self.num_query_groups_per_partition
+        mixed = self.linear_qkv(hidden[None])[0].view(slots, groups, -1, self.hidden_size_per_attention_head)
+        roped, value = mixed[:, :, :-1], mixed[:, :, -1]
+        if angles is not None:
+            roped = context.rotation_of_tokens(angles, hidden.dtype).of(roped)
+        keys, values = context.append(self.layer_number, roped[:, :, -1], value)
+        bias = context.bias(groups, core.window, hidden.dtype)
+        return attention_of_one(roped[:, :, :-1], keys, values, bias, core.softmax_scale).view(slots, -1)

@@ -27,7 +27,7 @@ from prism.megatron.chunked_loss import LossInChunks
 from prism.megatron.config import transformer_config
 from prism.megatron.linear import column_parallel, row_parallel
 from prism.megatron.mlp import PrismMLP
-from prism.megatron.multipliers import LogitsRule, residual_add, scale_embedding
+from prism.megatron.multipliers import LogitsRule, remember_multiplier, residual_add, scale_embedding
 from prism.megatron.norm import TorchRMSNorm
 from prism.megatron.parallel import Layout
 
@@ -91,6 +91,7 @@ def construct(config: TransformerConfig, model: ModelConfig, vocab_size: int, st
             vp_stage=virtual,
         )
     scale_embedding(module, model)
+    remember_multiplier(module, model)
     if module.post_process:
         module.logits_rule = LogitsRule(model.logits_scaling, vocab_size, vocabulary)
         module.output_layer.register_forward_hook(module.logits_rule.hook)

@@ -15,6 +15,7 @@ import torch
 from megatron.core.inference.contexts import BaseInferenceContext
 from torch import Tensor
 
+from prism.kernels.attention import windowed
 from prism.kernels.rope import Rotation, rotation
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _BLOCK = 64
 
 @dataclass
 class KeyValueCache:
-    """Roped keys and values of one layer. Shapes: (slots, capacity, groups, dim)."""
+    """Roped keys and values of one layer. Shapes: (slots, groups, capacity, dim)."""
 
     keys: Tensor
     values: Tensor
@@ -60,12 +61,13 @@ class DecodeContext(BaseInferenceContext):
         self._host_lengths = [0] * slots
         self._reach = 0
         self._bias: Tensor | None = None
+        self._biases: dict[tuple[int, int | None], Tensor | None] = {}
         self.new_lengths = self.lengths
         """In a pass over prompts: their lengths, (prompts,)."""
         self.sources = self.lengths
         """In a pass over prompts: which of them each of `rows` takes."""
         self._rotation: Rotation | None = None
-        self._places = self.lengths
+        self._places: dict[int, Tensor] = {}
 
     @property
     def decoding(self) -> bool:
@@ -103,13 +105,12 @@ class DecodeContext(BaseInferenceContext):
         self._make_room(longest + 1)
         self._reach = longest + 1
         positions = torch.arange(self._reach, device=self.lengths.device)
-        self._bias = None
+        self._bias, self._biases = None, {}
         if min(self._host_lengths) < longest:
             seen = positions[None, :] <= self.lengths[:, None]
-            self._bias = torch.where(seen, 0.0, float("-inf"))[:, None, None, :]
-        slots = torch.arange(len(self.lengths), device=self.lengths.device)
-        self._places = slots * self.max_sequence_length + self.lengths
+            self._bias = torch.where(seen, 0.0, float("-inf"))[:, None, :]
         self._rotation = None
+        self._places = {}
 
     def end_token(self) -> None:
         self.lengths += self.lengths > 0
@@ -137,36 +138,51 @@ class DecodeContext(BaseInferenceContext):
         prompts = torch.arange(hidden.shape[1], device=hidden.device)
         return hidden[self.new_lengths - 1, prompts][None]
 
-    def rotations(self, angles: Tensor, dtype: torch.dtype) -> Rotation:
-        """RoPE of the tokens of this pass.
+    def rotation_of_tokens(self, angles: Tensor, dtype: torch.dtype) -> Rotation:
+        """RoPE of one token a slot, for heads of shape (slots, groups, heads, dim).
 
         Args: angles: of all positions, (positions, 1, 1, dim), as megatron-core makes them.
         """
         if self._rotation is None:
-            new = angles[self.lengths].transpose(0, 1) if self.decoding else angles
-            self._rotation = rotation(new, dtype)
+            self._rotation = rotation(angles[self.lengths], dtype)
         return self._rotation
 
-    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Stores the keys and values of this pass, (new, sequences, groups, dim).
+    def bias(self, groups: int, window: int | None, dtype: torch.dtype) -> Tensor | None:
+        """What is added to the scores of one token a slot, (slots x groups, 1, positions); None adds nothing."""
+        key = groups, window
+        if key not in self._biases:
+            found = self._bias
+            if window is not None and self._reach > window:
+                found = windowed(found, self.lengths, self._reach, window, torch.float32)
+            self._biases[key] = None if found is None else found.to(dtype).repeat_interleave(groups, 0)
+        return self._biases[key]
 
-        Returns:
-            Keys and values to attend to, (sequences, positions, groups, dim), and for one token a slot what to add to
-            the scores, (slots, 1, 1, positions) or None; a pass over prompts attends causally to its own.
-        """
+    def enter(self, layer: int, key: Tensor, value: Tensor) -> None:
+        """Stores the keys and values of prompts in their slots: (width, prompts, groups, dim)."""
+        assert self.rows is not None
+        width, _, groups, dim = key.shape
+        cache = self._cache(layer, key, groups, dim)
+        cache.keys[self.rows, :, :width] = key.permute(1, 2, 0, 3)[self.sources]
+        cache.values[self.rows, :, :width] = value.permute(1, 2, 0, 3)[self.sources]
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Stores those of one token a slot, (slots, groups, dim); returns all, (slots, groups, positions, dim)."""
+        slots, groups, dim = key.shape
+        cache = self._cache(layer, key, groups, dim)
+        places = self._places.get(groups)
+        if places is None:
+            rows = torch.arange(slots * groups, device=key.device) * self.max_sequence_length
+            places = self._places[groups] = rows + self.lengths.repeat_interleave(groups)
+        cache.keys.view(-1, dim).index_copy_(0, places, key.reshape(-1, dim))
+        cache.values.view(-1, dim).index_copy_(0, places, value.reshape(-1, dim))
+        return cache.keys[:, :, : self._reach], cache.values[:, :, : self._reach]
+
+    def _cache(self, layer: int, like: Tensor, groups: int, dim: int) -> KeyValueCache:
         cache = self._caches.get(layer)
         if cache is None:
-            shape = (len(self.lengths), self.max_sequence_length, *key.shape[2:])
-            cache = self._caches[layer] = KeyValueCache(key.new_zeros(shape), value.new_zeros(shape))
-        if self.rows is not None:
-            key, value = key.transpose(0, 1), value.transpose(0, 1)
-            cache.keys[self.rows, : key.shape[1]] = key[self.sources]
-            cache.values[self.rows, : value.shape[1]] = value[self.sources]
-            return key, value, None
-        for stored, new in ((cache.keys, key), (cache.values, value)):
-            stored.view(-1, *new.shape[2:]).index_copy_(0, self._places, new[0])
-        bias = None if self._bias is None else self._bias.to(key.dtype)
-        return cache.keys[:, : self._reach], cache.values[:, : self._reach], bias
+            shape = (len(self.lengths), groups, self.max_sequence_length, dim)
+            cache = self._caches[layer] = KeyValueCache(like.new_zeros(shape), like.new_zeros(shape))
+        return cache
 
     def is_static_batching(self) -> bool:
         return True
@@ -184,6 +200,7 @@ class DecodeContext(BaseInferenceContext):
 
 
 def _longer(old: Tensor, capacity: int) -> Tensor:
-    new = old.new_zeros(len(old), capacity, *old.shape[2:])
-    new[:, : old.shape[1]] = old
+    slots, groups, held, dim = old.shape
+    new = old.new_zeros(slots, groups, capacity, dim)
+    new[:, :, :held] = old
     return new

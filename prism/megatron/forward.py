@@ -5,7 +5,7 @@ All ranks of a pipeline call these together and get the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from prism.errors import UsageError
 from prism.megatron.checkpoint import unwrap
 from prism.megatron.decode import DecodeContext
+from prism.megatron.decode_step import decode_token
 from prism.megatron.packing import packed_documents
 
 
@@ -79,11 +80,14 @@ def prompt_logits(
 def next_token_logits(module: Any, context: DecodeContext, tokens: Tensor) -> Tensor:
     """Feeds a token to every slot, (slots,); returns logits of the next, (slots, vocabulary)."""
     context.begin_token()
-    logits = _through_stages(
-        module, tokens[:, None], context.lengths[:, None], inference_context=context, runtime_gather_output=True
+    logits = _along_stages(
+        module,
+        (1, len(tokens)),
+        tokens.device,
+        lambda hidden: decode_token(module, tokens, context, hidden),
     )
     context.end_token()
-    return logits[:, -1]
+    return logits[0]
 
 
 def all_logits(module: Any, tokens: Tensor, packed: PackedSeqParams | None = None) -> Tensor:
@@ -136,21 +140,38 @@ def _config(module: Any) -> Any:
 
 def _through_stages(module: Any, tokens: Tensor, positions: Tensor, **arguments: Any) -> Tensor:
     """One forward pass through all pipeline stages; every stage gets the last one's output, float32."""
-    if parallel_state.get_pipeline_model_parallel_world_size() == 1:
+
+    def run(hidden: Tensor | None) -> Tensor:
+        if hidden is not None:
+            module.set_input_tensor([hidden])
         output: Tensor = module(tokens, positions, None, **arguments)
-        return output.float()
+        return output
+
+    return _along_stages(module, (tokens.shape[1], len(tokens)), tokens.device, run)
+
+
+def _along_stages(
+    module: Any, lead: tuple[int, int], device: torch.device, run: Callable[[Tensor | None], Tensor]
+) -> Tensor:
+    """Runs every pipeline stage on the output of the one before; every stage gets the last one's output, float32.
+
+    Args:
+        lead: (positions, sequences) of what stages hand on, (positions, sequences, hidden).
+        run: this stage; gets None on the first.
+    """
+    if parallel_state.get_pipeline_model_parallel_world_size() == 1:
+        return run(None).float()
     group = parallel_state.get_pipeline_model_parallel_group()
     first, last = parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
-    batch, sequence = tokens.shape
+    hidden = None
     if not first:
         config = _config(module)
-        hidden = torch.empty(sequence, batch, config.hidden_size, dtype=config.params_dtype, device=tokens.device)
+        hidden = torch.empty(*lead, config.hidden_size, dtype=config.params_dtype, device=device)
         dist.recv(hidden, parallel_state.get_pipeline_model_parallel_prev_rank(), group)
-        module.set_input_tensor([hidden])
-    output = module(tokens, positions, None, **arguments)
+    output = run(hidden)
     if not last:
         dist.send(output.contiguous(), parallel_state.get_pipeline_model_parallel_next_rank(), group)
-    return _from_last_stage(output.float() if last else None, group, tokens.device)
+    return _from_last_stage(output.float() if last else None, group, device)
 
 
 def _from_last_stage(output: Tensor | None, group: Any, device: torch.device) -> Tensor:

@@ -55,7 +55,7 @@ from prism.megatron.mamba_sharding import mixer_sharded_state_dict
 
 @dataclass(frozen=True)
 class MambaState:
-    """What decoding remembers of one layer, updated in place.
+    """What decoding remembers of one layer; `ssm` is updated in place, `conv` replaced.
 
     Shapes on this rank: conv (batch, channels, kernel - 1), the latest inputs of the convolution; ssm
     (batch, heads, head_dim, state), at least float32.
@@ -164,23 +164,32 @@ class MambaMixer(MegatronModule):
         """(seq, batch, hidden) -> ((seq, batch, hidden), no bias); under sequence parallelism seq is this rank's part.
 
         Args:
-            inference_context: its Mamba state of this layer is written in prefill and updated in decoding.
+            inference_context: prompts enter its slots, with this layer's states.
             seq_idx: document number of each position, (batch, whole seq); no state crosses documents.
             packed_seq_params: another way to say so, for one row of documents end to end.
         """
         z, xbc, dt = self._project(hidden_states)
-        if inference_context is not None and inference_context.decoding:
-            y = self._step(xbc[0], dt[0], inference_context.mamba_states[self.layer_number])[None]
-        else:
-            if seq_idx is None and packed_seq_params is not None:
-                seq_idx = _document_numbers(packed_seq_params, len(xbc) * self.share.size)
-            xbc, dt = self.share.inward(xbc, dt)
-            y = self._scan(xbc.transpose(0, 1), dt.transpose(0, 1), inference_context, seq_idx).transpose(0, 1)
-            y = self.share.outward(y)
-        average = self._average_over_ranks if self.shape.shares_group else None
-        normed = gated_rms_norm(y, z, self.norm.weight, groups=self.shape.groups, epsilon=self.epsilon, average=average)
-        output, _bias = self.out_proj(normed)
+        if seq_idx is None and packed_seq_params is not None:
+            seq_idx = _document_numbers(packed_seq_params, len(xbc) * self.share.size)
+        xbc, dt = self.share.inward(xbc, dt)
+        y = self._scan(xbc.transpose(0, 1), dt.transpose(0, 1), inference_context, seq_idx).transpose(0, 1)
+        output, _bias = self.out_proj(self._gate(self.share.outward(y), z))
         return output, None
+
+    def token(self, hidden: Tensor, context: DecodeContext) -> Tensor:
+        """One token a slot, up to the output projection: (slots, hidden) -> (slots, inner); its state moves on."""
+        z, xbc, dt = (part[0] for part in self._project(hidden[None]))
+        state = context.mamba_states[self.layer_number]
+        weight, bias = self._conv_weights()
+        activated, conv = conv_step(xbc, weight, bias, state.conv)
+        context.mamba_states[self.layer_number] = MambaState(conv, state.ssm)
+        x, b, c = self._split_heads(activated, self.shape)
+        y = state_step(x, time_steps(dt, self.dt_bias), self._rates(), b, c, self.D, state.ssm)
+        return self._gate(y.flatten(-2), z)
+
+    def _gate(self, y: Tensor, z: Tensor) -> Tensor:
+        average = self._average_over_ranks if self.shape.shares_group else None
+        return gated_rms_norm(y, z, self.norm.weight, groups=self.shape.groups, epsilon=self.epsilon, average=average)
 
     def _project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """z, the convolution's input x|B|C, and raw dt; each (whole seq, batch, width)."""
@@ -252,13 +261,6 @@ class MambaMixer(MegatronModule):
         assert context.rows is not None
         state.conv[context.rows] = conv[context.sources]
         state.ssm[context.rows] = ssm[context.sources]
-
-    def _step(self, xbc: Tensor, dt: Tensor, state: MambaState) -> Tensor:
-        """One token: (batch, channels), (batch, heads) -> (batch, inner); `state` moves on."""
-        weight, bias = self._conv_weights()
-        x, b, c = self._split_heads(conv_step(xbc, weight, bias, state.conv), self.shape)
-        steps = time_steps(dt, self.dt_bias)
-        return state_step(x, steps, self._rates(), b, c, self.D, state.ssm).flatten(-2)
 
     def _average_over_ranks(self, mean_square: Tensor) -> Tensor:
         """Mean over ranks; in the backward pass every rank's gradient counts for every rank's values."""

@@ -21,7 +21,10 @@ class PrismMLP(MLP):
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor | None]:
         """(seq, batch, hidden) -> ((seq, batch, hidden), None)."""
-        inner, _bias = self.linear_fc1(hidden_states)
-        activated = swiglu(inner) if self.config.gated_linear_unit else squared_relu(inner)
-        output, bias = self.linear_fc2(activated)
+        output, bias = self.linear_fc2(self.activated(hidden_states))
         return output, bias
+
+    def activated(self, hidden: Tensor) -> Tensor:
+        """What goes into linear_fc2: (..., hidden) -> (..., inner width on this rank)."""
+        inner, _bias = self.linear_fc1(hidden)
+        return swiglu(inner) if self.config.gated_linear_unit else squared_relu(inner)

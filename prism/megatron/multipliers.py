@@ -38,6 +38,16 @@ def residual_add(model: ModelConfig) -> Callable[..., ResidualAdd]:
     return choose
 
 
+def remember_multiplier(module: Any, model: ModelConfig) -> None:
+    """Notes on a chunk what its layers multiply their residual writes by."""
+    module.residual_multiplier = model.residual_multiplier
+
+
+def residual_multiplier(module: Any) -> float:
+    """See `remember_multiplier`."""
+    return float(module.residual_multiplier)
+
+
 @dataclass(frozen=True)
 class LogitsRule:
     """What the output layer's product still needs to be logits: Granite's divisor, and padding out of the way.

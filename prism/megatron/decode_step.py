@@ -1,0 +1,65 @@
+"""One token a slot through the layers of this rank's chunk.
+
+megatron-core's layers are made for whole sequences: their forward passes take more time around the arithmetic than in
+it when a step is one token. Here the same modules are walked, with the residual stream as a matrix (slots, hidden):
+what is computed is the same, and `tests/megatron/test_decode.py` holds it to the full forward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from megatron.core.ssm.mamba_layer import MambaLayer
+from torch import Tensor
+
+from prism.megatron.attention import PrismSelfAttention
+from prism.megatron.decode import DecodeContext
+from prism.megatron.linear import PrismRowParallelLinear
+from prism.megatron.mlp import PrismMLP
+from prism.megatron.multipliers import residual_multiplier
+
+
+def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Tensor | None) -> Tensor:
+    """Logits of the next token (1, slots, vocabulary) on the last pipeline stage, elsewhere (1, slots, hidden).
+
+    Args:
+        tokens: (slots,).
+        hidden: the stage before's, (1, slots, hidden); None on the first.
+    """
+    if hidden is None:
+        hidden = module.embedding(input_ids=tokens[:, None], position_ids=context.lengths[:, None])
+    x = hidden[0]
+    angles = None
+    if getattr(module, "position_embedding_type", None) == "rope":
+        angles = module.rotary_pos_emb(context.max_sequence_length)
+    multiplier = residual_multiplier(module)
+    for layer in module.decoder.layers:
+        x = _through(layer, x, context, angles, multiplier)
+    if not module.post_process:
+        return x[None]
+    norm = module.decoder.final_norm if hasattr(module.decoder, "final_norm") else module.decoder.final_layernorm
+    tied = module.share_embeddings_and_output_weights
+    weight = module.shared_embedding_or_output_weight() if tied else None
+    logits: Tensor = module.output_layer(norm(x)[None], weight=weight, runtime_gather_output=True)[0]
+    return logits
+
+
+def _through(layer: Any, x: Tensor, context: DecodeContext, angles: Tensor | None, multiplier: float) -> Tensor:
+    """(slots, hidden) -> (slots, hidden)."""
+    if isinstance(layer, MambaLayer):
+        return _add(x, layer.mixer.out_proj, layer.mixer.token(layer.norm(x), context), multiplier)
+    attention, mlp = layer.self_attention, layer.mlp
+    if isinstance(attention, PrismSelfAttention):
+        seen = attention.token(layer.input_layernorm(x), context, angles)
+        x = _add(x, attention.linear_proj, seen, multiplier)
+    if isinstance(mlp, PrismMLP):
+        x = _add(x, mlp.linear_fc2, mlp.activated(layer.pre_mlp_layernorm(x)), multiplier)
+    return x
+
+
+def _add(x: Tensor, projection: Any, inner: Tensor, multiplier: float) -> Tensor:
+    """x + multiplier x projection(inner)."""
+    if isinstance(projection, PrismRowParallelLinear) and projection.tp_group.size() == 1:
+        return torch.addmm(x, inner, projection.weight.t(), alpha=multiplier)
+    return torch.add(x, projection(inner[None])[0][0], alpha=multiplier)
