@@ -20,6 +20,7 @@ from prism.kernels.attention import attention, attention_from, attention_of_one
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
 from prism.megatron.decode import DecodeContext
+from prism.megatron.linear import rows_times
 
 
 class SdpaCoreAttention(torch.nn.Module):
@@ -104,7 +105,7 @@ class PrismSelfAttention(SelfAttention):
         """
         slots, core = len(hidden), self.core_attention
         groups = self.num_query_groups_per_partition
-        mixed = self.linear_qkv(hidden[None])[0].view(slots, groups, -1, self.hidden_size_per_attention_head)
+        mixed = rows_times(self.linear_qkv, hidden).view(slots, groups, -1, self.hidden_size_per_attention_head)
         roped, value = mixed[:, :, :-1], mixed[:, :, -1]
         if angles is not None:
             roped = context.rotation_of_tokens(angles, hidden.dtype).of(roped)

@@ -13,11 +13,13 @@ import torch
 from megatron.core.ssm.mamba_layer import MambaLayer
 from torch import Tensor
 
+from prism.kernels.norm import rms_norm
 from prism.megatron.attention import PrismSelfAttention
 from prism.megatron.decode import DecodeContext
 from prism.megatron.linear import PrismRowParallelLinear
 from prism.megatron.mlp import PrismMLP
 from prism.megatron.multipliers import residual_multiplier
+from prism.megatron.norm import TorchRMSNorm
 
 
 def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Tensor | None) -> Tensor:
@@ -48,13 +50,13 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
 def _through(layer: Any, x: Tensor, context: DecodeContext, angles: Tensor | None, multiplier: float) -> Tensor:
     """(slots, hidden) -> (slots, hidden)."""
     if isinstance(layer, MambaLayer):
-        return _add(x, layer.mixer.out_proj, layer.mixer.token(layer.norm(x), context), multiplier)
+        return _add(x, layer.mixer.out_proj, layer.mixer.token(_normed(layer.norm, x), context), multiplier)
     attention, mlp = layer.self_attention, layer.mlp
     if isinstance(attention, PrismSelfAttention):
-        seen = attention.token(layer.input_layernorm(x), context, angles)
+        seen = attention.token(_normed(layer.input_layernorm, x), context, angles)
         x = _add(x, attention.linear_proj, seen, multiplier)
     if isinstance(mlp, PrismMLP):
-        x = _add(x, mlp.linear_fc2, mlp.activated(layer.pre_mlp_layernorm(x)), multiplier)
+        x = _add(x, mlp.linear_fc2, mlp.token(_normed(layer.pre_mlp_layernorm, x)), multiplier)
     return x
 
 
@@ -63,3 +65,8 @@ def _add(x: Tensor, projection: Any, inner: Tensor, multiplier: float) -> Tensor
     if isinstance(projection, PrismRowParallelLinear) and projection.tp_group.size() == 1:
         return torch.addmm(x, inner, projection.weight.t(), alpha=multiplier)
     return torch.add(x, projection(inner[None])[0][0], alpha=multiplier)
+
+
+def _normed(norm: TorchRMSNorm, x: Tensor) -> Tensor:
+    assert norm.eps is not None
+    return rms_norm(x, norm.weight, norm.eps)

@@ -48,6 +48,14 @@ class PrismRowParallelLinear(RowParallelLinear):
         return reduce_from_tensor_model_parallel_region(F.linear(input_, self.weight), group=self.tp_group), None
 
 
+def rows_times(layer: Any, x: Tensor) -> Tensor:
+    """A column-parallel layer on a matrix, without gradients: (rows, input) -> (rows, output on this rank)."""
+    if type(layer) is PrismColumnParallelLinear and layer.bias is None and not layer.gather_output:
+        return F.linear(x, layer.weight)
+    output: Tensor = layer(x[None])[0][0]
+    return output
+
+
 def column_parallel(config: TransformerConfig, *widths: int) -> Any:
     """The class of a layer whose output is cut over tensor-parallel ranks. `widths`: see `row_parallel`."""
     return _fp8_layers()[0] if _in_fp8(config, widths) else PrismColumnParallelLinear

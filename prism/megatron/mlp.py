@@ -9,7 +9,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from prism.kernels.activation import squared_relu, swiglu
-from prism.megatron.linear import column_parallel, row_parallel
+from prism.megatron.linear import column_parallel, row_parallel, rows_times
 
 
 class PrismMLP(MLP):
@@ -21,10 +21,13 @@ class PrismMLP(MLP):
 
     def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor | None]:
         """(seq, batch, hidden) -> ((seq, batch, hidden), None)."""
-        output, bias = self.linear_fc2(self.activated(hidden_states))
+        inner, _bias = self.linear_fc1(hidden_states)
+        output, bias = self.linear_fc2(self._activated(inner))
         return output, bias
 
-    def activated(self, hidden: Tensor) -> Tensor:
-        """What goes into linear_fc2: (..., hidden) -> (..., inner width on this rank)."""
-        inner, _bias = self.linear_fc1(hidden)
+    def token(self, hidden: Tensor) -> Tensor:
+        """One token a slot, up to linear_fc2: (slots, hidden) -> (slots, inner width on this rank)."""
+        return self._activated(rows_times(self.linear_fc1, hidden))
+
+    def _activated(self, inner: Tensor) -> Tensor:
         return swiglu(inner) if self.config.gated_linear_unit else squared_relu(inner)
