@@ -77,14 +77,14 @@ class World:
 
 def main() -> None:
     small = quick()
-    rounds, steps = (1, 1) if small else (5, 6)
+    rounds, steps = (1, 1) if small else (5, 3)
     ratios: dict[str, Ratio] = {}
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as root, process_groups(Layout(), seed=1):
         for kind, name in (("dense", "miniature"), ("hybrid", "miniature_hybrid")):
             world = prepared(name, Path(root))
             equal(kind, world, ratios, figures, 16 if small else MEDIAN, rounds)
-            ragged(kind, world, ratios, figures, (64, 16, 64) if small else (512, SLOTS, LONGEST), 1 if small else 3)
+            ragged(kind, world, ratios, figures, (64, 16, 64) if small else (512, SLOTS, LONGEST), 1 if small else 2)
             if kind == "dense":
                 grpo(world, ratios, figures, Path(root), steps, 4 if small else 16, 64 if small else LONGEST)
     report("rl", ratios, figures)
@@ -259,9 +259,9 @@ def stepping(
     trainee.load_weights(world.weights)
     reference = Reference(world.recipe.model, world.vocabulary, Layout(), "fp32", offload=False)
     reference.load(world.weights)
-    forced = Forced(MegatronLanguageModel(trainee.chunk, world.vocabulary, 1024, SLOTS), lengths)
+    forced = Forced(MegatronLanguageModel(trainee.chunk, world.vocabulary, 1024, config.generator.slots), lengths)
     clock = StepClock(None)
-    sampler = PromptSampler(prompts, {"math": 50, "code": 25, "science": 25}, seed=1)
+    sampler = PromptSampler(prompts, {"math": 100}, seed=1)  # as TRL's
     collector = Collector(config, forced, world.contract, sampler, Journal(folder), clock, seed=1)
     updater = Updater(config, trainee, reference, clock)
     number = 0
