@@ -51,7 +51,7 @@ def test_every_dependency_is_pinned_exactly(extra: str) -> None:
     assert loose == []
 
 
-@pytest.mark.parametrize("extra", ["base", "engine", "data", "dev"])
+@pytest.mark.parametrize("extra", ["base", "engine", "data", "serve", "dev"])
 def test_no_default_extra_asks_for_a_cuda_package(extra: str) -> None:
     assert [entry for entry in requirements()[extra] if ENGINE_MUST_NOT_PULL.match(entry)] == []
 
