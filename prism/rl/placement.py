@@ -1,13 +1,8 @@
-"""Where the optimizer, the reference and the generator are while an RL step goes through its parts.
+"""Where the optimizer and the generator are while responses are sampled.
 
-| part of a step | optimizer | reference | colocated servers |
-|---|---|---|---|
-| `generating` | host, with `offload_optimizer` | host, with `offload_reference` | awake once responses are wanted |
-| `referencing` | device | device | asleep |
-| `training` | device | host, with `offload_reference` | asleep |
-
-Outside of these everything is as in `training`. Servers with GPUs of their own never sleep, the megatron generator has
-nothing to wake: it reads the trainer's weights in place. The reference moves itself (`prism.rl.reference`).
+While a step samples, the optimizer's state lies on the host with `offload_optimizer`, and colocated servers wake when
+they are asked; afterwards they sleep. Servers with GPUs of their own never sleep, the megatron generator has nothing to
+wake: it reads the trainer's weights in place. The reference moves itself (`prism.rl.reference`).
 """
 
 from __future__ import annotations
@@ -55,16 +50,6 @@ class Placement:
             yield
             if self._servers is not None and self._colocated:  # not after an error: other ranks wouldn't come here
                 self._servers.sleep()
-
-    @contextmanager
-    def training(self) -> Iterator[None]:
-        """Colocated servers asleep, the optimizer on the device."""
-        yield
-
-    @contextmanager
-    def referencing(self) -> Iterator[None]:
-        """Room for the reference on the device."""
-        yield
 
     def after_update(self, version: int) -> None:
         """Says that the weights are policy `version` now: call it after each update, and once before the first step.
