@@ -18,7 +18,7 @@ from prism.evaluate.choice import run_choice
 from prism.evaluate.generation import questions, run_generation
 from prism.evaluate.statistics import mean_interval, pass_at_k
 from prism.evaluate.task import BitsTask, ChoiceTask, GenerateTask, load_task, task_names
-from prism.generate import Response, Sampling
+from prism.generate import Request, Response, Sampling
 from prism.prompts import PromptContract
 
 WORDS = "one two three four plus is ? <think> </think>"
@@ -33,7 +33,8 @@ class Echo:
         self._contract = contract
         self.asked = 0
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Response]:
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        prompts = [request.prompt for request in requests]
         self.asked += len(prompts)
         think = self._contract.encode_text("<think> is </think>")
         return [

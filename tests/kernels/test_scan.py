@@ -166,8 +166,12 @@ def test_the_convolution_equals_torchs_and_its_own_single_steps() -> None:
     expected = F.silu(F.conv1d(x.mT, weight[:, None], bias, padding=3, groups=6)[..., :9]).mT
     torch.testing.assert_close(causal_conv(x, weight, bias), expected, atol=1e-5, rtol=1e-5)
     state = torch.zeros(2, 6, 3)
-    steps = [conv_step(x[:, t], weight, bias, state) for t in range(9)]
+    steps = []
+    for t in range(9):
+        out, state = conv_step(x[:, t], weight, bias, state)
+        steps.append(out)
     torch.testing.assert_close(torch.stack(steps, 1), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state, x[:, -3:].mT)
 
 
 def test_a_packed_convolution_does_not_reach_back() -> None:

@@ -13,6 +13,8 @@ from prism.rl.trajectory import Trajectory, load_step, saved, steps
 from tests.models.tiny_io import run
 from tests.rl.trajectory_worker import JOBS, KEPT
 
+pytestmark = pytest.mark.xdist_group("rl_trajectory")  # what is run once is shared
+
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:

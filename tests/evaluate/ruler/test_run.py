@@ -16,7 +16,7 @@ from prism.evaluate.ruler.make import Material
 from prism.evaluate.ruler.run import run_ruler
 from prism.evaluate.ruler.table import mean_table, ruler_scores
 from prism.evaluate.task import RulerTask, load_task, load_tasks
-from prism.generate import Response, Sampling
+from prism.generate import Request, Response, Sampling
 from prism.prompts import PromptContract
 from tests.evaluate.ruler.sizes import task
 
@@ -30,8 +30,9 @@ class ShortSighted:
         self.context_length = context_length
         self.asked: list[Sequence[int]] = []
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, seed: int) -> list[Response]:
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         assert sampling.temperature == 0
+        prompts = [request.prompt for request in requests]
         self.asked += prompts
         return [
             Response((self._answer(prompt), self._contract.end_of_document_id), (0.0,) * 2, True) for prompt in prompts
