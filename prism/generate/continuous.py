@@ -68,8 +68,10 @@ class ContinuousBatch:
 
     def run(self) -> list[Response]:
         """The responses, in the order of the requests."""
-        while self._waiting or any(owner is not None for owner in self._owners):
+        while True:
             free = [slot for slot, owner in enumerate(self._owners) if owner is None]
+            if not self._waiting and len(free) == len(self._owners):
+                break
             if self._waiting and (len(free) >= min(self._enough, len(self._waiting)) or len(free) == len(self._owners)):
                 self._admit(free)
                 continue
@@ -123,6 +125,7 @@ class ContinuousBatch:
     def _admit(self, free: Sequence[int]) -> None:
         """Lets waiting prompts into the free slots, as many as one pass takes."""
         slots: list[int] = []
+        owners: list[int] = []
         prompts: dict[tuple[int, ...], int] = {}
         sources: list[int] = []
         width = 0
@@ -134,8 +137,9 @@ class ContinuousBatch:
             if slots and new_width * count > _PROMPT_TOKENS:
                 break
             width = new_width
-            self._owners[slot] = self._waiting.popleft()
+            owner = self._owners[slot] = self._waiting.popleft()
             slots.append(slot)
+            owners.append(owner)
             sources.append(prompts.setdefault(prompt, len(prompts)))
         padded = torch.zeros(len(prompts), width, dtype=torch.long)
         for row, prompt in enumerate(prompts):
@@ -143,7 +147,7 @@ class ContinuousBatch:
         logits = prompt_logits(
             self._module, self._context, padded.to(self._device), [len(prompt) for prompt in prompts], slots, sources
         )
-        self._begin(torch.tensor(slots, device=self._device), [self._owners[slot] or 0 for slot in slots], logits)
+        self._begin(torch.tensor(slots, device=self._device), owners, logits)
 
     def _begin(self, rows: Tensor, owners: Sequence[int], logits: Tensor) -> None:
         """Draws the first token of the responses that enter the slots `rows`."""

@@ -113,9 +113,11 @@ class RlLoop:
 
     def _save(self, saver: checkpoint.Saver, step: int, updates: int) -> None:
         config = self._config
+        writing = saver.pending
         saver.poll()
         last = step == config.steps
-        if last or step % config.checkpoint.every_steps == 0:
+        saves = last or step % config.checkpoint.every_steps == 0
+        if saves:
             saver.save(
                 self._trainee.chunks,
                 self._trainee.optimizer,
@@ -124,7 +126,7 @@ class RlLoop:
                 frozen=None if self._reference is None else {"reference": self._reference.kept},
                 wait=last,
             )
-        if is_first_rank() and not saver.pending:
+        if is_first_rank() and (writing or saves) and not saver.pending:  # there is a new one
             newest = checkpoint.complete(self._folder / "checkpoints")
             if newest:
                 self._journal.forget_until(checkpoint.read(newest[-1]).step)

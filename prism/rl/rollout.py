@@ -31,11 +31,6 @@ class Rollout(Sampled):
 
     judged: Judged
 
-    @property
-    def tokens(self) -> int:
-        """Of prompt and response."""
-        return len(self.prompt_tokens) + len(self.response.tokens)
-
 
 def roll_out(
     generator: Generator,

@@ -8,25 +8,19 @@ from typing import Any
 
 import pytest
 
-from prism.errors import BadInput, PrismError
-from prism.score import code, sandbox
+from prism.errors import BadInput
 from prism.score.code import verify_code
 from prism.score.sandbox import ForkServer
+from tests.score.tiers import TIERS, contained_by
 
 ADD = "def add(a, b):\n    return a + b\n"
 
 
-@pytest.fixture(autouse=True, params=["namespaces", "landlock"])
+@pytest.fixture(autouse=True, params=TIERS)
 def tier(request: pytest.FixtureRequest) -> Iterator[str]:
     """Every verdict is the same in both tiers."""
-    code._remembered().clear()
-    sandbox.configure(request.param)
-    try:
-        sandbox.describe()
-    except PrismError as error:
-        pytest.skip(str(error))
-    yield request.param
-    sandbox.configure()
+    with contained_by(request.param) as name:
+        yield name
 
 
 def passes(program: str, test: str, cases: list[Any], **settings: Any) -> bool:

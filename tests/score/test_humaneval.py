@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from prism.errors import PrismError
-from prism.score import code, sandbox
+from prism.score import code
+from tests.score.tiers import TIERS, contained_by
 
 DATA = Path(os.environ.get("PRISM_DATA", Path(__file__).parents[3] / "shared" / "data"))
 FILE = DATA / "humaneval" / "HumanEval.jsonl.gz"
@@ -33,16 +33,10 @@ ALWAYS_EQUAL = (
 )
 
 
-@pytest.fixture(scope="module", params=["namespaces", "landlock"])
+@pytest.fixture(scope="module", params=TIERS)
 def tier(request: pytest.FixtureRequest) -> Iterator[str]:
-    code._remembered().clear()
-    sandbox.configure(request.param)
-    try:
-        sandbox.describe()
-    except PrismError as error:
-        pytest.skip(str(error))
-    yield request.param
-    sandbox.configure()
+    with contained_by(request.param) as name:
+        yield name
 
 
 @pytest.fixture(scope="module")

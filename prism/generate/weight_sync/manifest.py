@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +75,6 @@ class Manifest:
 
 def describe(name: str, tensor: Tensor) -> Entry:
     return Entry(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), sum_tensor(tensor))
-
-
-def describe_all(tensors: Iterable[tuple[str, Tensor]]) -> tuple[Entry, ...]:
-    return tuple(describe(name, tensor) for name, tensor in tensors)
 
 
 def sum_tensor(tensor: Tensor) -> str:
