@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from prism.recipe.schema.base import Section
+from prism.recipe.schema.slurm import SlurmConfig
 
 
 class ClusterConfig(Section):
@@ -51,6 +52,12 @@ class ClusterConfig(Section):
         description="Positions of a micro batch whose logits are in memory at once, on one device; null means all. "
         "More positions than that cost a second output layer pass.",
     )
+    device: str = Field("h100_sxm", description="Kind of device that `prism plan` reckons with.")
+    device_memory_gib: float | None = Field(
+        None, gt=0, description="Memory of a device that a process may fill; null takes the device's own."
+    )
+    devices_per_node: int = Field(8, gt=0, description="Devices of a node; a larger job takes whole nodes.")
+    slurm: SlurmConfig = Field(default_factory=SlurmConfig, description="How `prism launch` submits jobs.")
 
 
 class KernelsConfig(Section):

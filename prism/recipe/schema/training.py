@@ -9,6 +9,7 @@ from pydantic import Field
 from data_prep.schema import Packing, RunSamples
 from prism.recipe.schema.base import Section
 from prism.recipe.schema.checkpoint import CheckpointConfig
+from prism.recipe.schema.nemo import NemoConfig
 from prism.recipe.schema.optimizer import OptimizerConfig, ScheduleConfig
 from prism.recipe.schema.retention import RetentionConfig
 from prism.recipe.schema.validation import ValidationConfig
@@ -17,6 +18,10 @@ from prism.recipe.schema.validation import ValidationConfig
 class MidtrainConfig(Section):
     """Pre-training and mid-training over a blend (Table 16)."""
 
+    engine: Literal["prism", "nemo"] = Field(
+        "prism", description="What trains: this package on megatron-core, or a NeMo recipe in NeMo's own container."
+    )
+    nemo: NemoConfig = Field(default_factory=NemoConfig, description="With engine nemo: its container.")
     blend: str = Field("math_code_science", description="Name of the blend, one of data.blends.")
     sequence_length: int = Field(8_192, gt=0, description="Tokens in a sequence (Table 16).")
     micro_batch_size: int = Field(1, gt=0, description="Sequences a device handles at once (Table 16).")
