@@ -6,6 +6,7 @@ from data_prep.fetch.bring import FetchReport, copy_source, fetch_source
 from data_prep.fetch.plan import FetchPlan, plan_source
 from data_prep.fetch.request import FetchRequest, check_folders, hub_is_off, left_out, requests_of
 from data_prep.fetch.transfer import readable
+from data_prep.fetch.verify import faults, record_of
 
 __all__ = [
     "FetchPlan",
@@ -13,10 +14,12 @@ __all__ = [
     "FetchRequest",
     "check_folders",
     "copy_source",
+    "faults",
     "fetch_source",
     "hub_is_off",
     "left_out",
     "plan_source",
     "readable",
+    "record_of",
     "requests_of",
 ]

@@ -58,7 +58,8 @@ class Hub:
         """The commit that the asked revision is now."""
         with self._errors():
             asked = self._request.revision
-            found = self._api.dataset_info(self._request.hub, revision=asked, timeout=_ANSWER_SECONDS).sha
+            kind = self._request.kind
+            found = self._api.repo_info(self._request.hub, repo_type=kind, revision=asked, timeout=_ANSWER_SECONDS).sha
         if found is None or (_is_commit(asked) and found != asked):
             raise DataError(
                 f"asked for commit {asked}, the hub gives {found}",
@@ -70,7 +71,8 @@ class Hub:
     def files(self, commit: str) -> list[FetchedFile]:
         """The files of a commit that fit the patterns, sorted; hidden ones are left out."""
         with self._errors():
-            tree = self._api.list_repo_tree(self._request.hub, recursive=True, revision=commit, repo_type="dataset")
+            kind = self._request.kind
+            tree = self._api.list_repo_tree(self._request.hub, recursive=True, revision=commit, repo_type=kind)
             entries = [entry for entry in tree if isinstance(entry, RepoFile)]
         found = [
             FetchedFile(entry.path, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
@@ -82,14 +84,14 @@ class Hub:
             raise DataError(
                 f"none of its {len(entries):,} files fits {', '.join(self._request.patterns)}",
                 place=f"{self._place} at {commit}",
-                remedy="correct the source's hub_files, or its revision",
+                remedy=f"correct the {self._request.owner}'s hub_files, or its revision",
             )
         for file in found:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
                 raise DataError(
                     f"{file.path} has {readable(file.size)}, more than the hub serves over HTTP",
                     place=self._place,
-                    remedy=f"bring it with `hf download --repo-type dataset {self._request.hub}`",
+                    remedy=f"bring it with `hf download --repo-type {self._request.kind} {self._request.hub}`",
                 )
         return sorted(found, key=lambda file: file.path)
 
@@ -99,7 +101,7 @@ class Hub:
 
     def bring(self, commit: str, file: FetchedFile, part: BinaryIO, start: int) -> None:
         """Appends the file's bytes from `start` on; a broken connection is taken up again where it broke."""
-        url = f"{self._endpoint}/datasets/{self._request.hub}/resolve/{commit}/{quote(file.path)}"
+        url = f"{self._endpoint}/{self._request.page}/resolve/{commit}/{quote(file.path)}"
         fruitless = 0
         with self._errors(file.path):
             while True:
@@ -126,7 +128,7 @@ class Hub:
 
     @property
     def _place(self) -> str:
-        return f"{self._request.name} ({self._endpoint}/datasets/{self._request.hub})"
+        return f"{self._request.name} ({self._endpoint}/{self._request.page})"
 
     def _parts(self, path: str) -> tuple[str, ...]:
         parts = PurePosixPath(path).parts
@@ -142,12 +144,14 @@ class Hub:
             yield
         except RevisionNotFoundError:
             raise DataError(
-                f"no revision {self._request.revision!r}", place=place, remedy="correct the source's revision"
+                f"no revision {self._request.revision!r}",
+                place=place,
+                remedy=f"correct the {self._request.owner}'s revision",
             ) from None
         except HfHubHTTPError as error:
             raise self._refused(error, place) from None
         except HFValidationError as error:
-            raise DataError(str(error), place=place, remedy="correct the source's hub") from None
+            raise DataError(str(error), place=place, remedy=f"correct the {self._request.owner}'s hub") from None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"the answer isn't the hub's ({type(error).__name__})",
@@ -159,7 +163,7 @@ class Hub:
                 f"the hub can't be reached ({type(error).__name__}: {error})",
                 place=place,
                 remedy="run again, it goes on where it stopped; on a cluster without network fetch on a login node "
-                "with `prism data fetch ... --to DIR`",
+                f"with `{self._request.command(None)} --to DIR`",
             ) from None
         except OSError as error:
             if error.errno is not None:
@@ -175,20 +179,21 @@ class Hub:
                 "not on the hub, or not to be read with "
                 + ("this HF_TOKEN" if self._token else "no token (HF_TOKEN isn't set)"),
                 place=place,
-                remedy="check the source's hub; if the set is private, set HF_TOKEN to a token that may read it",
+                remedy=f"check the {self._request.owner}'s hub; if it is private, set HF_TOKEN to one that reads it",
             )
         if isinstance(error, RepositoryNotFoundError):
-            return DataError("not on the hub", place=place, remedy="correct the source's hub")
+            return DataError("not on the hub", place=place, remedy=f"correct the {self._request.owner}'s hub")
         return DataError(
             f"the hub answered {status}", place=place, remedy="run again later, it goes on where it stopped"
         )
 
     def _gated(self, place: str) -> DataError:
-        page = f"{self._endpoint}/datasets/{self._request.hub}"
+        page = f"{self._endpoint}/{self._request.page}"
         link = f", {self._request.licence_url}" if self._request.licence_url not in (None, page) else ""
+        what = "set" if self._request.kind == "dataset" else "model"
         why = "HF_TOKEN's account hasn't accepted its licence" if self._token else "HF_TOKEN isn't set"
         return DataError(
-            f"the set is gated and {why} ({self._request.licence}{link})",
+            f"the {what} is gated and {why} ({self._request.licence}{link})",
             place=place,
             remedy=f"accept the licence at {page}, then set HF_TOKEN to a token of that account that reads gated sets",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +62,6 @@ def known(request: FetchRequest, folder: Path) -> FetchRecord | None:
 
 def not_complete(request: FetchRequest, target: Path | None, folder: Path) -> DataError:
     """The error for a set that isn't whole in `folder`, its place below `target`."""
-    to = "" if target is None else f" --to {os.fspath(target)}"
     found = known(request, folder)
     if found is None:
         what = f"not fetched: {request.hub} at {request.revision}, files {', '.join(request.patterns)}"
@@ -78,9 +76,7 @@ def not_complete(request: FetchRequest, target: Path | None, folder: Path) -> Da
     return DataError(
         f"{request.name}: {what}",
         place=str(folder),
-        remedy="on a login node with network: "
-        f"`prism data fetch RECIPE --source {request.source}{to}`, "
-        "then again here, or copy with --from",
+        remedy=f"on a login node with network: `{request.command(target)}`, then again here, or copy with --from",
     )
 
 

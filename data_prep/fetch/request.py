@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from data_prep.errors import UsageError
 from data_prep.schema import DataConfig, SourceConfig
@@ -15,7 +16,7 @@ from data_prep.sources.catalog import part_configs
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """A data set of the hub, or some of its files.
+    """A data set or a model of the hub, or some of its files.
 
     Attributes:
         name: Folder below the target, such as `dclm_edu` or `chat/wildchat_1m`.
@@ -24,6 +25,7 @@ class FetchRequest:
         patterns: Files that are fetched, in the manner of fnmatch; `*` matches `/` too.
         gated: Whether the card says that the hub asks for an account that accepted the licence.
         path: Folder that the recipe reads it from; empty when it isn't of a recipe.
+        kind: What the hub calls the repository.
     """
 
     name: str
@@ -34,6 +36,7 @@ class FetchRequest:
     licence_url: str | None = None
     gated: bool = False
     path: str = ""
+    kind: Literal["dataset", "model"] = "dataset"
 
     def folder(self, target: Path | None) -> Path:
         """Where it lies below `target`; of null, where the recipe reads it.
@@ -46,10 +49,27 @@ class FetchRequest:
         if not is_folder(self.path):
             raise UsageError(
                 f"{self.path or 'no path'!r} isn't a folder to fetch to",
-                place=f"data.sources.{self.source}.path",
+                place=f"data.sources.{self.source}.path" if self.kind == "dataset" else self.name,
                 remedy="let `path` name a folder and `pattern` the files in it, or use --to",
             )
         return Path(self.path)
+
+    @property
+    def page(self) -> str:
+        """Where it is on the hub, below the endpoint."""
+        return f"datasets/{self.hub}" if self.kind == "dataset" else self.hub
+
+    @property
+    def owner(self) -> str:
+        """What of a recipe names it: its keys `hub` and `revision` are that one's."""
+        return "source" if self.kind == "dataset" else "import stage"
+
+    def command(self, target: Path | None) -> str:
+        """The command that fetches it to `target`."""
+        to = "" if target is None else f" --to {os.fspath(target)}"
+        if self.kind == "model":
+            return f"prism models fetch RECIPE{to}"
+        return f"prism data fetch RECIPE --source {self.source}{to}"
 
     @property
     def source(self) -> str:

@@ -1,9 +1,10 @@
-"""`prism recipes`: list, show, schema, validate."""
+"""`prism recipes`: list, show, schema, validate, migrate."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,3 +72,28 @@ def validate(
                 print(f"error: {line}", file=sys.stderr)
     if failed:
         raise typer.Exit(2)
+
+
+@app.command()
+def migrate(
+    files: Annotated[list[Path], typer.Argument(help="Recipes, fragments, or folders of them.", exists=True)],
+    check: Annotated[bool, typer.Option("--check", help="Only say which are old; exit code 1 if any is.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write them in place.")] = False,
+) -> None:
+    """Rewrite recipes to this release's schema version; comments and layout stay. Shows what would change.
+
+    Older recipes run as they are; they are migrated while they are read.
+
+    Example: `prism recipes migrate my_recipes --write`
+    """
+    from prism.recipe.migrate import change_of, recipe_files, write_change
+
+    old = [change for file in recipe_files(files) if (change := change_of(file)) is not None]
+    for change in old:
+        if write:
+            write_change(change)
+        print(f"{change.file}: {'written' if write else 'old'}" if check or write else change.diff())
+    if not old:
+        print("all are of this release's schema version")
+    if check and not write and old:
+        raise typer.Exit(1)

@@ -20,7 +20,7 @@ from data_prep.files import fingerprint, read_json, write_json
 from prism import __version__
 from prism.errors import BadInput
 from prism.pipeline.artifacts import Artifact, FileRecord, measure
-from prism.recipe.versions import MANIFEST
+from prism.recipe.versions import MANIFEST, current_section
 
 FILE_NAME = "manifest.json"
 
@@ -119,7 +119,8 @@ class Manifest:
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:
     values = {key: value for key, value in entry.items() if key != "section_fingerprint"}
-    return NodeRecord(**{**values, "outputs": tuple(entry["outputs"]), "events": tuple(entry.get("events", ()))})
+    values |= {"section": current_section(entry["section"]), "outputs": tuple(entry["outputs"])}
+    return NodeRecord(**{**values, "events": tuple(entry.get("events", ()))})
 
 
 def _artifact_from(path: str, entry: Mapping[str, Any]) -> Artifact:

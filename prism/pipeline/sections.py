@@ -46,7 +46,7 @@ def stage(recipe: Recipe, name: str) -> dict[str, Any]:
     if kind == "merge":
         section = {"long_context": {"merge": recipe.merge_config(name).model_dump(mode="json")}}
     elif kind == "import":
-        section = {"import": recipe.import_config(name).model_dump(mode="json")}
+        section = {"import": recipe.import_config(name).model_dump(mode="json", include={"path"})}
     elif kind == "difficulty":
         section = {"rl": recipe.rl_config(name).model_dump(mode="json", include=_DIFFICULTY)}
     elif kind == "rl":
@@ -75,7 +75,7 @@ def report(recipe: Recipe) -> dict[str, Any]:
     whole = recipe.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"run": {"workers", "threads"}, "cluster": True, "kernels": True},
+        exclude={"schema_version": True, "run": {"workers", "threads"}, "cluster": True, "kernels": True},
     )
     return dict(whole)
 

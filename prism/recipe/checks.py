@@ -63,7 +63,9 @@ def missing_files(recipe: Recipe) -> Iterator[Finding]:
             yield from missing_retention_files(recipe, name)
         if node.stage == "import" and not _exists(recipe.import_config(name).path):
             path = recipe.import_config(name).path
-            yield Finding(("pipeline", name, "with", "path"), f"missing folder {path}", "fetch the model")
+            yield Finding(
+                ("pipeline", name, "with", "path"), f"missing folder {path}", "`prism models fetch` of this recipe"
+            )
 
 
 def _exists(path: str) -> bool:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, __version__
 from omegaconf.errors import OmegaConfBaseException
 
 from prism.errors import RecipeError
+from prism.recipe.moves import new_key
 from prism.recipe.recipe import merged
+from prism.recipe.versions import ALL_RECIPE_MOVES, current_recipe
 
 KeyPath = tuple[str, ...]
 
@@ -34,7 +36,9 @@ _Loader.yaml_implicit_resolvers = {
 _NAMED = (("claims",), ("pipeline",), ("data", "sources"), ("data", "blends"), ("rl", "prompts"))
 """Mappings from names to entries: an entry that is set to null is taken out."""
 
-OmegaConf.register_resolver("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
+# NeMo's environments have OmegaConf 2.3, whose `register_resolver` is another one.
+_register = OmegaConf.register_new_resolver if __version__.startswith("2.3.") else OmegaConf.register_resolver
+_register("python_stdlib", lambda: sysconfig.get_paths()["stdlib"], replace=True)
 
 
 @dataclass
@@ -128,8 +132,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> Composed:
         part = _read(_fragment(path, str(fragment), places), (*above, path.resolve()))
         result.values = merged(result.values, part.values)
         result.places |= part.places
+    values = current_recipe(values, places.get(("schema_version",), str(path)))
     result.values = merged(result.values, values)
-    result.places |= places
+    result.places |= {new_key(keys, ALL_RECIPE_MOVES): place for keys, place in places.items()}
     return result
 
 
@@ -148,19 +153,29 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     """Plain values of a file, and where each key stands (`file:line`). Raises RecipeError: it isn't YAML."""
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"not valid YAML ({error})", place=str(path), remedy="write plain UTF-8 YAML") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, place: str) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """`read_yaml` of a text that was read from `place`."""
+    try:
         root = yaml.compose(text, Loader=_Loader)
         values = yaml.load(text, Loader=_Loader)
-        places: dict[KeyPath, str] = {(): f"{path}:1", **{keys: f"{path}:{line}" for keys, line in _lines(root, ())}}
+        places: dict[KeyPath, str] = {(): f"{place}:1", **{keys: f"{place}:{line}" for keys, line in _lines(root, ())}}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"not valid YAML ({error.problem})", place=f"{path}:{line}", remedy="mend the line") from None
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RecipeError(
+            f"not valid YAML ({error.problem})", place=f"{place}:{line}", remedy="mend the line"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = "an alias holds itself" if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        raise RecipeError(f"not valid YAML ({reason})", place=str(path), remedy="write plain UTF-8 YAML") from None
+        raise RecipeError(f"not valid YAML ({reason})", place=place, remedy="write plain UTF-8 YAML") from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise RecipeError("a recipe is a mapping of sections", place=f"{path}:1", remedy="write `section:` keys")
+        raise RecipeError("a recipe is a mapping of sections", place=f"{place}:1", remedy="write `section:` keys")
     return values, places
 
 
@@ -196,7 +211,8 @@ def _apply(recipe: Composed, override: str) -> None:
     change: dict[str, Any] = {keys[-1]: value}
     for name in reversed(keys[:-1]):
         change = {name: change}
-    recipe.values = merged(recipe.values, change)
+    recipe.values = merged(recipe.values, current_recipe(change, f"--set {key.strip()}"))
+    keys = new_key(keys, ALL_RECIPE_MOVES)
     for length in range(1, len(keys) + 1):
         recipe.places.setdefault(keys[:length], f"--set {key.strip()}")
     recipe.places[keys] = f"--set {key.strip()}"

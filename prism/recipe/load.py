@@ -15,8 +15,9 @@ from prism.recipe.checks import findings, missing_files
 from prism.recipe.compose import Composed, compose
 from prism.recipe.fields import fields_at
 from prism.recipe.findings import Finding
+from prism.recipe.moves import new_key
 from prism.recipe.recipe import Recipe
-from prism.recipe.versions import RECIPE
+from prism.recipe.versions import ALL_RECIPE_MOVES, RECIPE
 
 _BRANCH = re.compile(r"(literal\[|float$|int$|str$|bool$)")
 """How pydantic names the branches of a union behind the key."""
@@ -83,6 +84,9 @@ def _explain(composed: Composed, path: tuple[str, ...], problem: Any) -> RecipeE
     key, place = _without_indices(path), composed.place_of(path)
     if problem["type"] == "extra_forbidden":
         known = sorted(fields_at(Recipe, path[:-1]))
+        new = ".".join(new_key(path, ALL_RECIPE_MOVES))
+        if new != key:
+            return RecipeError(f"{key}: it is {new} now", place=place, remedy=f"write {new}")
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return RecipeError(f"{key}: unknown key", place=place, remedy=remedy)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from prism.errors import BadInput, PrismError
+from prism.errors import BadInput, PrismError, RecipeError
+from prism.recipe.moves import Move, moved
 
 Content = dict[str, Any]
 
@@ -69,7 +71,45 @@ def _checkpoint_1(content: Content) -> Content:
     }
 
 
-RECIPE = Format("recipe", 1)
+_CLUSTER = {
+    "aligner.devices_per_node": "devices_per_node",
+    "aligner.partition": "slurm.partition",
+    "aligner.account": "slurm.account",
+    "aligner.mounts": "slurm.mounts",
+    "placement.gpu_memory_gib": "device_memory_gib",
+}
+
+RECIPE_MOVES: Mapping[int, tuple[Move, ...]] = {
+    1: tuple(
+        move
+        for old, new in _CLUSTER.items()
+        for move in (Move(f"rl.{old}", f"cluster.{new}"), Move(f"pipeline.*.with.{old}", f"pipeline.*.cluster.{new}"))
+    )
+}
+"""Keys of a recipe that moved, by the version that had them last. An old name is never given to another key: so files
+that state no version (fragments) and overrides are read with all moves.
+"""
+
+ALL_RECIPE_MOVES = tuple(move for moves in RECIPE_MOVES.values() for move in moves)
+
+RECIPE = Format("recipe", 2, {version: partial(moved, moves=moves) for version, moves in RECIPE_MOVES.items()})
 SWEEP = Format("sweep", 1)
 MANIFEST = Format("manifest", 1)
 CHECKPOINT = Format("checkpoint", 2, {1: _checkpoint_1})
+
+
+def current_recipe(content: Content, place: str) -> Content:
+    """A recipe file, a fragment or an override as this release reads it; a version is stated where one was.
+
+    Raises:
+        RecipeError: there is no such version, or another release reads it; a key is set under an old and a new name.
+    """
+    stated = "schema_version" in content
+    found = RECIPE.migrate({"schema_version": min(RECIPE_MOVES), **content}, place, RecipeError)
+    return found if stated else {key: value for key, value in found.items() if key != "schema_version"}
+
+
+def current_section(section: Content) -> Content:
+    """Recipe keys that a manifest holds, as this release would have written them: what only says how to run is out."""
+    found = moved(section, ALL_RECIPE_MOVES)
+    return {key: value for key, value in found.items() if key not in ("cluster", "schema_version")}

@@ -99,6 +99,13 @@ def test_a_key_like_no_other_lists_those_that_are_known() -> None:
     assert error.endswith("Remedy: known here: final_fraction, kind, warmup_steps")
 
 
+def test_a_key_that_moved_is_told_by_its_new_name_in_a_current_recipe(write: Write) -> None:
+    recipe = write("schema_version: 2", "extends: miniature.yaml", "rl:", "  placement: {gpu_memory_gib: 60}")
+    (error,) = errors_of(recipe)
+    assert "rl.placement.gpu_memory_gib: it is cluster.device_memory_gib now" in error
+    assert str(recipe) in error
+
+
 def test_a_required_key_that_is_not_set_is_named(write: Write) -> None:
     recipe = write("run: {name: mine}", "model:", "  num_layers: 2", "  num_attention_heads: 2", "  ffn_hidden_size: 8")
     assert errors_of(recipe) == [f"{recipe}:2: model.hidden_size: required and not set. Remedy: add hidden_size"]
@@ -107,8 +114,8 @@ def test_a_required_key_that_is_not_set_is_named(write: Write) -> None:
 def test_a_recipe_of_another_schema_version_is_refused() -> None:
     from prism.errors import RecipeError
 
-    with pytest.raises(RecipeError, match=r"--set schema_version: schema_version 2, this release reads 1"):
-        load_recipe("miniature", ["schema_version=2"])
+    with pytest.raises(RecipeError, match=r"--set schema_version: schema_version 3, this release reads 2"):
+        load_recipe("miniature", ["schema_version=3"])
 
 
 def test_a_wrong_type_of_a_key_that_takes_two_types_is_one_line_with_the_key() -> None:

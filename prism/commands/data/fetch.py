@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prism.commands.options import Overrides, RecipeName
+from prism.commands.transfer import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from data_prep.fetch import FetchRequest
     from data_prep.schema import DataConfig
-
-    Progress = Callable[[int, int], None]
 
 _PIPED = 200
 """Columns of a table that goes to a file: one line a source."""
@@ -69,7 +64,7 @@ def fetch(
     failed: list[str] = []
     for request in requests:
         try:
-            with _progress(request.name, console) as progress:
+            with progress_bar(request.name, console) as progress:
                 if origin is not None:
                     copy_source(request, origin, to, log=log, progress=progress)
                 else:
@@ -136,17 +131,3 @@ def _list(
     console.print(table)
     if failed:
         raise BadInput("\n".join(failed))
-
-
-@contextmanager
-def _progress(name: str, console: Console) -> Iterator[Progress | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -17,6 +17,8 @@ class ImportConfig(Section):
     """Published weights as a stage."""
 
     path: str = Field(description="Hugging Face folder: config.json, safetensors, tokenizer.")
+    hub: str | None = Field(None, description="Model on the hub that `prism models fetch` brings to `path`.")
+    revision: str = Field("main", description="Its commit, tag or branch; a commit is the same model for ever.")
 
 
 class MergeConfig(Section):

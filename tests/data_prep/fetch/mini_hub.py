@@ -1,4 +1,4 @@
-"""A hub of data sets on 127.0.0.1: what huggingface_hub asks of the real one, with faults on demand."""
+"""A hub of data sets and models on 127.0.0.1: what huggingface_hub asks of the real one, with faults on demand."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def git_hash(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-_API = r"/api/datasets/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.+))?)?"
+_API = r"/api/(?:datasets|models)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.+))?)?"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_file(self.hub.repositories[found[1]].commits[found[2]][found[3]], found[3], {})
         elif found := re.fullmatch(_API, path):
             self._api(found[1], found[2], found[3] or "main", found[4] or "", body)
-        elif found := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        elif found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(found[1], found[2], found[3])
         else:
             self._refuse(404, "")
