@@ -1,3 +1,4 @@
 """PRISM for Megatron: mid-training, RL and what they change, on one engine."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
+"""The one home of the version: pyproject.toml and `prism --version` read it here."""

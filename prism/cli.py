@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
-from prism.commands import convert, data, doctor, launch, models, plan, recipes, rl, ruler, run, sweep
+from prism import __version__
+from prism.commands import convert, data, doctor, launch, models, nemo, plan, recipes, rl, ruler, run, sweep
 
 app = typer.Typer(
     name="prism",
@@ -17,12 +19,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for group in (run, plan, launch, doctor):
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Mid-training, RL and the explanation of what they change, on megatron-core, from a laptop to H100s."""
+
+
+for group in (run, plan, doctor):
     group.register(app)
 app.add_typer(convert.app, name="convert")
+app.add_typer(launch.app, name="launch")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(nemo.app, name="nemo")
 app.add_typer(rl.app, name="rl")
 app.add_typer(ruler.app, name="ruler")
 app.add_typer(sweep.app, name="sweep")

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from prism.megatron.backend import install
 from prism.pipeline.sizes import parameter_count
+from prism.plan.stages import model_parameters, vocabulary
 from prism.recipe import load_recipe
 from prism.recipe.compose import FRAGMENTS, RECIPES, packaged
 
@@ -35,7 +37,9 @@ def test_every_packaged_recipe_is_valid(name: str) -> None:
 
 @pytest.mark.parametrize("model", PARAMETERS)
 def test_a_model_has_as_many_parameters_as_published(model: str) -> None:
-    assert parameter_count(load_recipe(f"{model}/math").model) == PARAMETERS[model]
+    install()
+    recipe = load_recipe(f"{model}/math")
+    assert model_parameters(recipe, vocabulary(recipe)) == parameter_count(recipe.model) == PARAMETERS[model]
 
 
 @pytest.mark.parametrize("mixture", DOMAINS)

@@ -9,7 +9,7 @@ import typer
 
 from prism.commands.options import Overrides, RecipeName
 
-app = typer.Typer(help="Checkpoints between Hugging Face and Megatron, tensor by tensor.", no_args_is_help=True)
+app = typer.Typer(help="Checkpoints between Hugging Face, Megatron and NeMo, tensor by tensor.", no_args_is_help=True)
 
 From = Annotated[Path, typer.Option("--from", help="Folder to read.")]
 To = Annotated[Path, typer.Option("--to", help="Folder to write; it must not exist.")]
@@ -82,6 +82,37 @@ def megatron_to_hf(
     done = convert(source, target, config=config, shard_bytes=int(shard_gb * 1e9), workers=workers)
     print(f"made: {done.path} ({done.model.family}, {done.tensors:,} tensors, {done.bytes / 2**30:.2f} GiB)")
     print(f"next: transformers.AutoModelForCausalLM.from_pretrained({str(target)!r})")
+
+
+HfConfig = Annotated[
+    Path | None, typer.Option("--config", help="Hugging Face folder the model came from; for checkpoints without one.")
+]
+
+
+@app.command()
+def nemo_to_megatron(source: From, target: To, config: HfConfig = None) -> None:
+    """Make a torch_dist checkpoint of a NeMo 2 checkpoint's weights.
+
+    Example: `prism convert nemo-to-megatron --from nemo/checkpoints/last --to checkpoints/llama --config models/llama`
+    """
+    from prism.models.nemo_checkpoint import nemo_to_megatron as convert
+
+    done = convert(source, target, config)
+    print(f"made: {done.path} ({done.model.family}, {done.tensors:,} tensors, {done.bytes / 2**30:.2f} GiB)")
+    print(f"next: prism convert inspect {target}")
+
+
+@app.command()
+def megatron_to_nemo(source: From, target: To, config: HfConfig = None) -> None:
+    """Make a NeMo 2 checkpoint of one of ours or of Megatron-LM's: weights, for NeMo's RestoreConfig.
+
+    Example: `prism convert megatron-to-nemo --from checkpoints/llama --to nemo/start`
+    """
+    from prism.models.nemo_checkpoint import megatron_to_nemo as convert
+
+    done = convert(source, target, config)
+    print(f"made: {done.path} ({done.model.family}, {done.tensors:,} tensors, {done.bytes / 2**30:.2f} GiB)")
+    print(f"next: nemo.lightning.RestoreConfig(path={str(target)!r})")
 
 
 @app.command()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from prism.commands.options import Overrides, RecipeName
+
+if TYPE_CHECKING:
+    from prism.plan.search import Proposal
+    from prism.plan.stages import Plan
+    from prism.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -12,76 +19,120 @@ def register(app: typer.Typer) -> None:
     app.command()(plan)
 
 
-def plan(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Show tokens, steps, epochs, parameters, memory of weights and optimizer, and what the retention gate costs.
+def plan(
+    recipe: RecipeName,
+    stage: Annotated[str | None, typer.Option(help="Plan this stage alone.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Propose the fastest layouts that fit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    overrides: Overrides = None,
+) -> None:
+    """Show what every stage takes: tokens, memory of each rank, step time, days, disk; and what its gates cost.
 
-    Nothing runs. Activations and step times aren't estimated yet. Exit code 3 when a blend exceeds data.max_epochs, or
-    when an RL stage's placement doesn't fit the memory of a GPU.
+    Nothing runs and no GPU is needed: the model is built at its true size of fake tensors, times are a roofline with
+    the constants of prism/plan/devices.yaml. Exit code 3 when a stage doesn't fit its devices, with the nearest layout
+    that does, or when a blend exceeds data.max_epochs.
 
-    Example: `prism plan llama_3_1_8b/math_code_science`
+    Example: `prism plan llama_3_1_8b/math_code_science --search`
     """
-    from rich.console import Console
-    from rich.table import Table
+    import json
 
-    from data_prep.blend.plan import check_epochs
-    from prism.pipeline.budgets import blend_uses, forecast
-    from prism.pipeline.rl_memory import check_rl_memory, in_words
-    from prism.pipeline.sizes import parameter_count, state_bytes
+    from prism.errors import UsageError
+    from prism.megatron.backend import install
     from prism.recipe import TRAINING_KINDS, load_recipe
-    from prism.recipe.retention_checks import retention_cost
 
     loaded = load_recipe(recipe, overrides or [])
+    if stage is not None and stage not in loaded.pipeline:
+        raise UsageError(
+            f"there is no stage {stage}", place="--stage", remedy=f"use one of {', '.join(loaded.pipeline)}"
+        )
+    install()
+    from prism.plan.search import search as search_layouts
+    from prism.plan.show import as_json as in_json
+    from prism.plan.stages import plan as plan_recipe
+
+    planned = plan_recipe(loaded, stage)
+    found = {
+        one.name: search_layouts(loaded, one.name, planned.vocab_size)
+        for one in planned.stages
+        if search and one.kind in TRAINING_KINDS
+    }
+    if as_json:
+        print(json.dumps(in_json(planned, found), indent=2))
+    else:
+        _show(loaded, planned, found)
+    _check(loaded, planned, quiet=as_json)
+
+
+def _show(recipe: Recipe, planned: Plan, found: dict[str, list[Proposal]]) -> None:
+    from rich.console import Console
+
+    from prism.plan.show import options, proposals, rl_lines, tables
+    from prism.recipe import TRAINING_KINDS
+    from prism.recipe.retention_checks import retention_cost
+
     console = Console()
-    parameters = parameter_count(loaded.model)
-    shards = loaded.cluster.tensor_parallel * loaded.cluster.pipeline_parallel
-    console.print(
-        f"{loaded.run.name}: {parameters:,} parameters" + ("" if loaded.model.vocab_size else " without the vocabulary")
-    )
-    table = Table("stage", "kind", "from", box=None, pad_edge=False)
-    for title in ("steps", "sequence", "global batch", "tokens", "weights + optimizer a rank"):
-        table.add_column(title, justify="right")
-    for name, node in loaded.pipeline.items():
-        cells = [name, node.stage, node.parent or "-"]
-        if node.stage in TRAINING_KINDS:
-            config = loaded.training_config(name)
-            memory = state_bytes(parameters, config.precision) / shards
-            cells += [
-                f"{config.steps:,}",
-                f"{config.sequence_length:,}",
-                f"{config.global_batch_size:,}",
-                f"{config.tokens:,}",
-                f"{memory / 2**30:.2f} GiB",
-            ]
-        elif node.stage == "rl":
-            rl = loaded.rl_config(name)
-            memory = state_bytes(parameters, rl.precision) / shards
-            responses = rl.prompts_per_step * rl.responses_per_prompt
-            cells += [
-                f"{rl.steps:,}",
-                f"<= {rl.max_response_tokens:,}",
-                f"{responses:,}",
-                "",
-                f"{memory / 2**30:.2f} GiB",
-            ]
-        table.add_row(*cells)
-    console.print(table)
+    console.print(f"{planned.name}: {planned.parameters:,} parameters, {planned.vocab_size:,} tokens of vocabulary")
+    for table in tables(planned):
+        console.print()
+        console.print(table)
+    console.print()
+    for one in planned.stages:
+        for line in rl_lines(one):
+            console.print(line, highlight=False)
     gates: dict[str, list[str]] = {}
-    for name, node in loaded.pipeline.items():
-        if node.stage not in TRAINING_KINDS or node.parent is None:
-            continue
-        config = loaded.training_config(name)
+    for name in (one.name for one in planned.stages if one.kind in TRAINING_KINDS and one.parent is not None):
+        config = recipe.training_config(name)
         if config.retention is not None:
             every, share = config.retention.interval(config.steps), retention_cost(config)
             gates.setdefault(f"a look every {every:,} steps, at most {share:.2%} of the work", []).append(name)
     for cost, names in gates.items():
         console.print(f"retention gate of {', '.join(names)}: {cost}", highlight=False)
-    for name in [name for name, node in loaded.pipeline.items() if node.stage == "rl"]:
-        needed = check_rl_memory(loaded, name)
-        for phase in needed.phases:
-            console.print(f"{name}, {in_words(phase)}", highlight=False)
-        console.print(f"{name}: caches for {needed.sequences:.1f} sequences of full length", highlight=False)
-    for use in blend_uses(loaded):
-        planned = forecast(loaded, use.blend, use.tokens)
-        shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in planned.sources)
-        console.print(f"epochs of {use.blend} at {planned.budget_tokens:,} tokens: {shown}", highlight=False)
-        check_epochs(planned, loaded.data.max_epochs, use.tokens_per_step)
+    for name, layouts in found.items():
+        console.print()
+        console.print(proposals(name, layouts))
+        for line in options(name, layouts):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _check(recipe: Recipe, planned: Plan, *, quiet: bool) -> None:
+    """Epochs of every blend, then whether every stage fits.
+
+    Raises:
+        GateRefused: a stage doesn't fit, or a blend exceeds data.max_epochs.
+    """
+    from rich.console import Console
+
+    from data_prep.blend.plan import check_epochs
+    from data_prep.errors import DataError
+    from prism.errors import GateRefused
+    from prism.pipeline.budgets import blend_uses, forecast
+    from prism.plan.memory import GIB
+    from prism.plan.search import nearest
+    from prism.plan.show import layout
+
+    console = Console(quiet=quiet)
+    for use in blend_uses(recipe):
+        try:
+            blend = forecast(recipe, use.blend, use.tokens)
+        except DataError as error:
+            console.print(f"epochs of {use.blend}: not known yet: {error.message}", highlight=False)
+            continue
+        shown = ", ".join(f"{source.name} {source.epochs:.2f}" for source in blend.sources)
+        console.print(f"epochs of {use.blend} at {blend.budget_tokens:,} tokens: {shown}", highlight=False)
+        check_epochs(blend, recipe.data.max_epochs, use.tokens_per_step)
+    for one in planned.stages:
+        if one.fits:
+            continue
+        fitting = nearest(recipe, one.name, planned.vocab_size)
+        remedy = "use more devices, or devices with more memory: no layout of these fits"
+        if fitting is not None:
+            remedy = (
+                f"the nearest layout that fits is {layout(fitting.plan)} with "
+                f"{fitting.plan.worst.memory.total / GIB:.1f} GiB: {fitting.overrides(one.name)}"
+            )
+        raise GateRefused(
+            f"a rank takes {one.worst.memory.total / GIB:.1f} GiB, more than the {one.device_gib:g} GiB of a "
+            f"{one.cluster.device}",
+            place=f"pipeline.{one.name}",
+            remedy=remedy,
+        )

@@ -103,6 +103,8 @@ _ALLOWED: dict[str, dict[str, Any]] = {
         "_MEM_FORMAT_ENCODING": Record,
     },
     f"{_CHECKPOINT}.planner": dict.fromkeys(["SavePlan", "TensorWriteData", "WriteItem", "WriteItemType"], Record),
+    # megatron-core's own to 0.15, in whose environments NeMo writes
+    "megatron.core.dist_checkpointing.strategies.torch": {"MCoreMetadata": Metadata, "MCoreSavePlan": Record},
     "torch.serialization": {"_get_layout": Record},
     "torch": {
         "Size": torch.Size,

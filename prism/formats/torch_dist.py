@@ -35,20 +35,23 @@ class _Stored:
 class TorchDist:
     """The weights of one checkpoint by name (see `prism.formats.megatron_keys`).
 
+    Args:
+        prefix: what keys begin with before the names that megatron-core gives; NeMo's is `module.`.
+
     Raises:
         BadInput: it isn't a torch_dist checkpoint, or a file is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prefix: str = "") -> None:
         self.path = path
         self._blocks = Blocks(path)
         self._metadata = self._blocks.metadata
         self._weights: dict[str, list[_Stored]] = {}
         parts: dict[str, dict[str, _Stored]] = {}
         for key, described in self._metadata.state_dict_metadata.items():
-            if not key.startswith(WEIGHTS) or not isinstance(described, StoredTensor):
+            if not key.startswith(tuple(prefix + name for name in WEIGHTS)) or not isinstance(described, StoredTensor):
                 continue
-            for name, stored in _unstacked(key, described):
+            for name, stored in _unstacked(key, described, prefix):
                 whole, _, part = name.rpartition(".")
                 if part in stored_parts(whole):
                     parts.setdefault(whole, {})[part] = stored
@@ -113,9 +116,9 @@ class TorchDist:
         return Damaged(what, self.path)
 
 
-def _unstacked(key: str, described: StoredTensor) -> Iterator[tuple[str, _Stored]]:
+def _unstacked(key: str, described: StoredTensor, prefix: str) -> Iterator[tuple[str, _Stored]]:
     """The weights that a key holds: one, or one a layer."""
-    name, shape, dtype = plain_name(key), tuple(described.size), described.properties.dtype
+    name, shape, dtype = plain_name(key.removeprefix(prefix)), tuple(described.size), described.properties.dtype
     if ".layers." in name and split_layer(name) is None:
         for layer in range(shape[0]):
             yield name.replace(".layers.", f".layers.{layer}."), _Stored(key, layer, shape[1:], dtype)

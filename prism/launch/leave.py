@@ -8,6 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def hold_warning() -> None:
+    """From now on SIGUSR1 waits, until something that can answer it takes it up: a rank that it killed while it starts
+    would leave the others waiting for it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+
+def release_warning() -> None:
+    """SIGUSR1 comes through again, one that waits too; where nothing handles it, it ends the process."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+
 @contextmanager
 def asked_to_leave() -> Iterator[Callable[[], bool]]:
     """While it lasts, SIGTERM and SIGUSR1 only ask to leave; a second one ends this process the way Ctrl-C does.

@@ -50,7 +50,7 @@ class Trainee:
         modules = build_chunks(model, vocab_size, config, layout.loss_chunk_tokens)
         if trainable == "attention":
             for module in modules:
-                _freeze_all_but_attention(module)
+                freeze_all_but_attention(module)
         distributed = uses_distributed_optimizer(layout)
         wrapping = DistributedDataParallelConfig(
             grad_reduce_in_fp32=True,
@@ -125,7 +125,7 @@ class Trainee:
         return [parameter.data for chunk in self.chunks for parameter in checkpoint.unwrap(chunk).parameters()]
 
 
-def _freeze_all_but_attention(module: torch.nn.Module) -> None:
+def freeze_all_but_attention(module: torch.nn.Module) -> None:
     for name, parameter in module.named_parameters():
         parameter.requires_grad = any(part in name for part in _ATTENTION_PARTS)
     for part in module.modules():

@@ -71,7 +71,7 @@ def _stage(model: ModelConfig, layout: Layout, world: int, pipeline_rank: int) -
     vocab_size = model.vocab_size or 0
     # The last tensor-parallel rank of the stage: it holds the padding.
     rank = pipeline_rank * (world // layout.pipeline) + layout.tensor - 1
-    with _as_rank(rank, world, layout), FakeTensorMode():
+    with as_rank(rank, world, layout), FakeTensorMode():
         config = transformer_config(model, layout, "bf16")
         chunks = [construct(config, model, vocab_size, number) for number in range(layout.virtual)]
         missing = padded_vocabulary(vocab_size, layout.tensor) - vocab_size
@@ -92,7 +92,7 @@ def _stage(model: ModelConfig, layout: Layout, world: int, pipeline_rank: int) -
 
 
 @contextmanager
-def _as_rank(rank: int, world: int, layout: Layout) -> Iterator[None]:
+def as_rank(rank: int, world: int, layout: Layout) -> Iterator[None]:
     """Makes this process believe that it is `rank` of `world`; nothing is sent to anyone."""
     store: Any = FakeStore()
     dist.init_process_group("fake", rank=rank, world_size=world, store=store)

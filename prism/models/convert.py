@@ -82,13 +82,30 @@ def hf_to_megatron(source: Path, target: Path, *, megatron_lm: bool = False, wor
 
 
 def write_step(
-    target: Path, rows: MegatronRows, model: ModelConfig, vocab_size: int, state: Mapping[str, Any]
+    target: Path,
+    rows: MegatronRows,
+    model: ModelConfig,
+    vocab_size: int,
+    state: Mapping[str, Any],
+    step: int = 0,
+    origin: Path | None = None,
 ) -> Conversion:
-    """Writes `target/step_00000000` of weights from anywhere, tensor by tensor; `state` is remembered beside them."""
+    """Writes a checkpoint of weights from anywhere, tensor by tensor, as that of `step`.
+
+    Args:
+        state: what is remembered in it.
+        origin: Hugging Face folder whose description travels in it.
+    """
     sized = model.model_copy(update={"vocab_size": vocab_size})
-    final = target / step_name(0)
+    final = target / step_name(step)
     shutil.rmtree(final, ignore_errors=True)
-    return _write_megatron(final, rows, _weights(sized), sized, lambda folder: _describe_step(folder, state), [state])
+
+    def describe(folder: Path) -> None:
+        if origin is not None:
+            carry(origin, folder / _HF)
+        _describe_step(folder, state, step)
+
+    return _write_megatron(final, rows, _weights(sized), sized, describe, [state])
 
 
 def megatron_to_hf(
@@ -158,9 +175,9 @@ def _weights(model: ModelConfig) -> list[Weight]:
     return list(family_of(model).weight_map(model, model.vocab_size))
 
 
-def _describe_step(folder: Path, state: Mapping[str, Any]) -> None:
+def _describe_step(folder: Path, state: Mapping[str, Any], step: int = 0) -> None:
     torch.save({}, folder / "common.pt")
-    seal(folder, 0, state)
+    seal(folder, step, state)
 
 
 def _write_megatron(

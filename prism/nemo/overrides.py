@@ -95,7 +95,7 @@ def overrides(recipe: Recipe, stage: str, places: Places, longest_prompt: int) -
 
 
 def _trainer(config: RlConfig, cluster: ClusterConfig) -> list[Override]:
-    devices = config.aligner.devices_per_node
+    devices = cluster.devices_per_node
     return [
         Override("trainer.num_nodes", cluster.processes // devices),
         Override("trainer.devices", devices),

@@ -127,17 +127,17 @@ def _check_model(model: ModelConfig) -> None:
 
 
 def _check_layout(recipe: Recipe, stage: str) -> None:
-    cluster, aligner = recipe.cluster_config(stage), recipe.rl_config(stage).aligner
+    cluster = recipe.cluster_config(stage)
     for key in ("context_parallel", "virtual_pipeline"):
         if getattr(cluster, key) != 1:
             raise RecipeError(
                 f"an Aligner job has no {key}", place=f"cluster.{key}", remedy=f"set cluster.{key}=1, or {OWN_ENGINE}"
             )
-    if cluster.processes % aligner.devices_per_node:
+    if cluster.processes % cluster.devices_per_node:
         raise RecipeError(
-            f"{cluster.processes} processes don't fill nodes of {aligner.devices_per_node}",
+            f"{cluster.processes} processes don't fill nodes of {cluster.devices_per_node}",
             place="cluster.processes",
-            remedy="take whole nodes, or set rl.aligner.devices_per_node",
+            remedy="take whole nodes, or set cluster.devices_per_node",
         )
 
 

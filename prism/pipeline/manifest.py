@@ -6,15 +6,18 @@
 | `nodes.<name>` | `status` (started, finished), `kind`, `section`, `parents`, `outputs`, `events`, ... |
 | `artifacts.<path>` | `sha256`, `made_by` (a node, or null for a file from outside), `files` (size, mtime_ns, sha256) |
 
-Only the process that runs the graph writes it.
+Several processes may write it, jobs of one run on several machines among them: each changes what it did, and leaves
+what others wrote since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from data_prep.files import fingerprint, read_json, write_json
 from prism import __version__
@@ -23,6 +26,9 @@ from prism.pipeline.artifacts import Artifact, FileRecord, measure
 from prism.recipe.versions import MANIFEST, current_section
 
 FILE_NAME = "manifest.json"
+_LOCK = ".manifest.lock"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,9 @@ class Manifest:
     nodes: dict[str, NodeRecord] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._seen = dict(self.nodes), dict(self.artifacts)
+
     @classmethod
     def load(cls, directory: Path) -> Manifest:
         """The run's manifest; an empty one where there is none.
@@ -80,7 +89,16 @@ class Manifest:
         return cls(directory, nodes, artifacts)
 
     def save(self) -> None:
-        """Writes the file whole or not at all."""
+        """Writes the file whole or not at all, with what other processes changed since it was read."""
+        with _alone(self.directory):
+            there = Manifest.load(self.directory)
+            nodes, artifacts = self._seen
+            self.nodes = _merged(nodes, self.nodes, there.nodes)
+            self.artifacts = _merged(artifacts, self.artifacts, there.artifacts)
+            self._write()
+        self._seen = dict(self.nodes), dict(self.artifacts)
+
+    def _write(self) -> None:
         makers = {path: name for name, record in self.nodes.items() for path in record.outputs}
         write_json(
             self.directory / FILE_NAME,
@@ -115,6 +133,22 @@ class Manifest:
         artifact = measure(self.directory, path, self.artifacts.get(path))
         self.artifacts[path] = artifact
         return artifact
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One process at a time, on whichever machine that sees the folder."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / _LOCK).open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _merged(before: Mapping[str, _T], own: Mapping[str, _T], there: Mapping[str, _T]) -> dict[str, _T]:
+    """`there` with what changed from `before` to `own`."""
+    changed = {name: value for name, value in own.items() if before.get(name) != value}
+    gone = before.keys() - own.keys()
+    return {name: value for name, value in there.items() if name not in gone} | changed
 
 
 def _node_from(entry: Mapping[str, Any]) -> NodeRecord:

@@ -12,11 +12,16 @@ from pathlib import Path
 
 from data_prep.files import read_json, write_json
 from prism.launch.child import die_with_parent
+from prism.launch.leave import hold_warning, release_warning
+from prism.launch.slurm.rank import rank_from_slurm
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import Recipe, load_recipe
+from prism.recipe.engines import trained_by_nemo
 from prism.recipe.prompt_sets import prompt_sets
 
 RECIPE_FILE = "recipe.yaml"
+_SAVE_THEMSELVES = ("pretrain", "midtrain", "extend", "rl")
+"""Kinds that take up the warning of their job's end; it ends others, which are started again."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,13 @@ def run_node(run_directory: Path, name: str) -> int:
 def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
     """Calls the room that does the node's work. Rooms are imported here, so that a node loads only its own."""
     kind, _, subject = name.partition(":")
+    if name not in recipe.pipeline or recipe.pipeline[name].stage not in _SAVE_THEMSELVES:
+        release_warning()
+    if trained_by_nemo(recipe, name):  # before anything that NeMo's environment lacks
+        from prism.nemo.training.run import run_nemo_training
+
+        run_nemo_training(recipe, name)
+        return
     if kind not in ("data", "prompts", "report"):
         from prism.kernels.select import demand
         from prism.score.sandbox import configure
@@ -167,7 +179,9 @@ def _explain(problem: Exception) -> tuple[int, str | None]:
 
 
 def main() -> None:
+    hold_warning()
     die_with_parent()
+    rank_from_slurm()
     sys.exit(run_node(Path(sys.argv[1]), sys.argv[2]))
 
 

@@ -11,6 +11,7 @@ from data_prep.files import read_json, write_text
 from prism.errors import PrismError, Requeue
 from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
 from prism.launch.leave import asked_to_leave
+from prism.launch.slurm.launched import require_idle
 from prism.pipeline.graph import Node, build_graph, select
 from prism.pipeline.lock import run_lock
 from prism.pipeline.manifest import Manifest
@@ -31,7 +32,8 @@ _COST = {
     "difficulty": 5.0,
     "evaluate": 3.0,
 }
-_LONE_KINDS = ("data", "prompts", "import", "merge", "report")
+LONE_KINDS = ("data", "prompts", "import", "merge", "report")
+"""Kinds of nodes that one process does, without a device."""
 
 
 class RunFailed(PrismError):
@@ -62,18 +64,21 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
     What a run in `reuse_from` finished with the same keys on the same inputs is taken from there.
 
     Raises:
-        UsageError: `only` names no node, or another process runs in the directory.
+        UsageError: `only` names no node, or another process runs in the directory, or jobs of it are queued.
         BadInput: a file that the recipe names is missing, or the manifest is another release's.
         RunFailed: a node failed.
         Requeue: SIGTERM or SIGUSR1 (Slurm's warning) came; what ran has saved itself.
     """
     directory = recipe.run_directory
     graph = select(build_graph(recipe), only)
+    require_idle(directory)
     with run_lock(directory), asked_to_leave() as leave:
         manifest = Manifest.load(directory)
         write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
-        work = RunWork(graph, manifest, _launcher(recipe), display, Reuse(reuse_from))
+        work = RunWork(
+            graph, manifest, _launcher(recipe), display, Reuse(reuse_from), lambda node: processes_of(recipe, node)
+        )
         try:
             tasks = _tasks(recipe, graph)
             workers = max(recipe.run.workers, *(task.slots for task in tasks))
@@ -101,12 +106,12 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
 def _tasks(recipe: Recipe, graph: dict[str, Node]) -> list[Task]:
     needs = {name: node.needs for name, node in graph.items()}
     priority = critical_path(needs, lambda name: _COST.get(graph[name].kind, 1.0))
-    return [Task(name, node.needs, priority[name], _processes(recipe, node)) for name, node in graph.items()]
+    return [Task(name, node.needs, priority[name], processes_of(recipe, node)) for name, node in graph.items()]
 
 
-def _processes(recipe: Recipe, node: Node) -> int:
+def processes_of(recipe: Recipe, node: Node) -> int:
     """How many processes a node is spread over. Data, prompts, import, merge and report need only one."""
-    if node.kind in _LONE_KINDS:
+    if node.kind in LONE_KINDS:
         return 1
     return (recipe.cluster_config(node.name) if node.name in recipe.pipeline else recipe.cluster).processes
 
@@ -125,8 +130,8 @@ def _launcher(recipe: Recipe) -> Callable[[Node], Launcher]:
     alone = ForkserverLauncher(run_node, preload=["prism.pipeline.preload"], environment=environment)
 
     def launcher(node: Node) -> Launcher:
-        processes = _processes(recipe, node)
-        if node.kind in _LONE_KINDS or (processes == 1 and recipe.run.threads == 1):
+        processes = processes_of(recipe, node)
+        if node.kind in LONE_KINDS or (processes == 1 and recipe.run.threads == 1):
             return alone
         return TorchrunLauncher("prism.pipeline.node", processes, environment=environment)
 

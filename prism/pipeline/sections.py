@@ -12,7 +12,7 @@ from prism.recipe import Recipe
 from prism.recipe.prompt_sets import prompt_sets
 
 _RL_ONLY = {"checkpoint", "difficulty"}
-_HOW_TO_WATCH = {"checkpoint", "validation"}
+_HOW_TO_WATCH = {"checkpoint", "validation", "nemo"}
 _DIFFICULTY: dict[str, Any] = {
     "prompts": True,
     "difficulty": True,

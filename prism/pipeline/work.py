@@ -14,7 +14,9 @@ from data_prep.files import read_json
 from prism import __version__
 from prism.errors import BadInput, Requeue
 from prism.launch import Launcher, Worker
+from prism.pipeline.attempts import begin_attempt, end_attempt, read_attempts
 from prism.pipeline.decide import Verdict, judge, measure_inputs
+from prism.pipeline.goodput import goodput
 from prism.pipeline.graph import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.node import NodeResult, log_file, read_result, result_file
@@ -34,7 +36,12 @@ class Tally:
 
 
 class RunWork:
-    """Implements `prism.pipeline.scheduler.Work` on a graph, a manifest and a launcher."""
+    """Implements `prism.pipeline.scheduler.Work` on a graph, a manifest and a launcher.
+
+    Args:
+        processes: how many work on a node.
+        since: when the machines that work on it were taken, in seconds since 1970; None means when it begins.
+    """
 
     def __init__(
         self,
@@ -43,12 +50,16 @@ class RunWork:
         launcher: Callable[[Node], Launcher],
         display: Display,
         reuse: Reuse,
+        processes: Callable[[Node], int],
+        since: float | None = None,
     ) -> None:
         self._graph = graph
         self._manifest = manifest
         self._launcher = launcher
         self._display = display
         self._reuse = reuse
+        self._processes = processes
+        self._since = since
         self._ran: list[str] = []
         self._skipped: list[str] = []
         self._unsaid: list[str] = []
@@ -78,6 +89,7 @@ class RunWork:
         result_file(directory, name).unlink(missing_ok=True)
         self._manifest.nodes[name] = NodeRecord("started", node.kind, node.section, parents, _now(), __version__)
         self._manifest.save()
+        begin_attempt(directory, name, self._processes(node), self._since)
         return self._launcher(node).start(directory, name, log_file(directory, name))
 
     def end(self, name: str, code: int, seconds: float) -> int:
@@ -86,6 +98,7 @@ class RunWork:
         if result is not None:
             code = result.exit_code
         error = result.error if result is not None else None
+        end_attempt(directory, name, code)
         if code == 0:
             try:
                 for path in node.outputs:
@@ -105,7 +118,7 @@ class RunWork:
             outputs=node.outputs,
             seconds=round(seconds, 3),
             finished=_now(),
-            events=(*self._events(name), *_containment(result)),
+            events=(*self._events(name), *_containment(result), *self._goodput(name)),
         )
         self._manifest.save()
         self._ran.append(name)
@@ -123,6 +136,12 @@ class RunWork:
     def _events(self, name: str) -> tuple[dict[str, Any], ...]:
         file = self._manifest.directory / "stages" / name / "events.json"
         return tuple(read_json(file)) if file.is_file() else ()
+
+    def _goodput(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Which share of its time the node's steps took, where it has steps."""
+        directory = self._manifest.directory
+        found = goodput(read_attempts(directory, name), directory / "stages" / name / "metrics.jsonl")
+        return (found.as_event(),) if found.share is not None else ()
 
     def tell_skipped(self) -> None:
         """Says which nodes were skipped since the last line."""

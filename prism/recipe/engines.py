@@ -19,3 +19,12 @@ def require_own_engine(recipe: Recipe, stage: str) -> None:
             remedy="write the job with `prism rl aligner RECIPE --out DIR` and submit it; "
             "or run the stage here with --set rl.engine=prism",
         )
+
+
+def trained_by_nemo(recipe: Recipe, node: str) -> bool:
+    """Whether the node is a training stage that NeMo runs."""
+    stage = recipe.pipeline.get(node)
+    return stage is not None and stage.stage in _TRAINING and recipe.training_config(node).engine == "nemo"
+
+
+_TRAINING = ("pretrain", "midtrain", "extend")

@@ -68,7 +68,7 @@ def _tensor_problems(model: ModelConfig, cluster: ClusterConfig) -> Iterator[Pro
     counts["units of an MLP"] = model.ffn_hidden_size
     for what, count in counts.items():
         if count % size:
-            fits = _nearest(size, _divisors(math.gcd(*counts.values())))
+            fits = _nearest(size, divisors(math.gcd(*counts.values())))
             yield Problem("tensor_parallel", f"tensor_parallel {size} doesn't divide {count} {what}", fits)
             return
 
@@ -84,7 +84,7 @@ def _pipeline_problems(model: ModelConfig, cluster: ClusterConfig) -> Iterator[P
         yield Problem("virtual_pipeline", f"virtual_pipeline {chunks} needs pipeline_parallel above 1", "set it to 1")
         return
     if model.num_layers % stages:
-        fits = _nearest(stages, _divisors(model.num_layers))
+        fits = _nearest(stages, divisors(model.num_layers))
         yield Problem("pipeline_parallel", f"pipeline_parallel {stages} doesn't divide {model.num_layers} layers", fits)
     elif model.num_layers % (stages * chunks):
         yield Problem(
@@ -173,7 +173,7 @@ def nearest_layout(
     """
     best: tuple[tuple[float, ...], ClusterConfig] | None = None
     for candidate in _candidates(model, cluster):
-        distance = _distance(candidate, cluster)
+        distance = layout_distance(candidate, cluster)
         if best is not None and best[0] <= distance:
             continue
         if any(model_problems(model, candidate)) or any(any(batch_problems(stage, candidate)) for stage in stages):
@@ -183,11 +183,11 @@ def nearest_layout(
 
 
 def _candidates(model: ModelConfig, cluster: ClusterConfig) -> Iterator[ClusterConfig]:
-    for tensor in _divisors(cluster.processes):
-        for pipeline in _divisors(math.gcd(cluster.processes // tensor, model.num_layers)):
-            for context in _divisors(cluster.processes // tensor // pipeline):
+    for tensor in divisors(cluster.processes):
+        for pipeline in divisors(math.gcd(cluster.processes // tensor, model.num_layers)):
+            for context in divisors(cluster.processes // tensor // pipeline):
                 chunks = (
-                    _divisors(model.num_layers // pipeline) if cluster.virtual_pipeline > 1 and pipeline > 1 else (1,)
+                    divisors(model.num_layers // pipeline) if cluster.virtual_pipeline > 1 and pipeline > 1 else (1,)
                 )
                 for virtual in chunks:
                     yield cluster.model_copy(
@@ -202,7 +202,7 @@ def _candidates(model: ModelConfig, cluster: ClusterConfig) -> Iterator[ClusterC
                     )
 
 
-def _distance(candidate: ClusterConfig, wanted: ClusterConfig) -> tuple[float, ...]:
+def layout_distance(candidate: ClusterConfig, wanted: ClusterConfig) -> tuple[float, ...]:
     """Total change, and what decides among equals: of the tensor-parallel size, of the others, fewer copies."""
     keys = ("tensor_parallel", "context_parallel", "pipeline_parallel", "virtual_pipeline")
     changes = [abs(math.log2(getattr(candidate, key) / getattr(wanted, key))) for key in keys]
@@ -213,7 +213,8 @@ def _nearest(size: int, fits: Sequence[int]) -> str:
     return f"nearest that does: {min(fits, key=lambda fit: (abs(fit - size), fit))}"
 
 
-def _divisors(number: int) -> tuple[int, ...]:
+def divisors(number: int) -> tuple[int, ...]:
+    """Rising, 1 and `number` among them."""
     return tuple(size for size in range(1, number + 1) if number % size == 0)
 
 

@@ -10,9 +10,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from prism.errors import BadInput
+from prism.recipe.versions import RECIPE
 
 SCHEMA_VERSION = 1
-_VERSIONS = {"BlendLock": 2}
+_VERSIONS = {"BlendLock": 2, "RecipeFile": RECIPE.version}
 """Schema versions of the shapes that aren't at SCHEMA_VERSION."""
 
 _T = TypeVar("_T")
@@ -71,6 +72,8 @@ def _parse(text: str, place: str, path: Path) -> Any:
 
 
 def _as(shape: type[_T], values: Any, path: Path) -> _T:
+    if getattr(shape, "__name__", "") == "RecipeFile" and isinstance(values, dict):
+        values = RECIPE.migrate({"schema_version": RECIPE.version, **values}, str(path))
     expected = _VERSIONS.get(getattr(shape, "__name__", ""), SCHEMA_VERSION)
     version = values.get("schema_version", expected) if isinstance(values, dict) else expected
     if version != expected:

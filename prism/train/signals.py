@@ -35,6 +35,7 @@ class StopRequest:
         if self._before or threading.current_thread() is not threading.main_thread():
             return
         self._before = {number: signal.signal(number, self._ask) for number in ASKING}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)  # one that came while the process started counts
 
     def restore(self) -> None:
         """Signals do again what they did before `install`."""

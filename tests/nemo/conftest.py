@@ -22,7 +22,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job(world: Path) -> Path:
     changes = [
         "rl.aligner.container='nvcr.io#nvidia/nemo:25.04'",
-        "rl.aligner.account=team",
-        "rl.aligner.mounts=[/m:/m]",
+        "cluster.slurm.account=team",
+        "cluster.slurm.mounts=[/m:/m]",
     ]
     return write_aligner_job(recipe(world, *changes), "rl", world / "job").folder

@@ -49,7 +49,7 @@ def recipe(folder: Path, *changes: str) -> Recipe:
             f"run.directory={folder}",
             "rl.engine=aligner",
             "rl.aligner.validation_prompts=4",
-            "rl.aligner.devices_per_node=1",
+            "cluster.devices_per_node=1",
             "rl.steps=3",
             "rl.prompts_per_step=8",
             "rl.responses_per_prompt=4",

@@ -42,7 +42,7 @@ def test_the_papers_llama_and_mistral_models_are_taken(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        (["pipeline.rl.cluster.processes=3", "rl.aligner.devices_per_node=2"], "cluster.processes"),
+        (["pipeline.rl.cluster.processes=3", "cluster.devices_per_node=2"], "cluster.processes"),
         (["model.tie_embeddings=true"], "model.tie_embeddings"),
         (["rl.engine=prism"], "rl.engine"),
     ],

@@ -25,14 +25,8 @@ class AlignerConfig(Section):
     """What a NeMo-Aligner job needs beside the keys of `rl` (with `rl.engine: aligner`)."""
 
     container: str = Field("prism-aligner:0.7.0", description="Container image, built from the Dockerfile of v0.7.0.")
-    mounts: list[str] = Field(
-        default_factory=list, description="Folders that both containers see, as host:container; the job's folder too."
-    )
     folder: str = Field("/opt/NeMo-Aligner", description="Aligner's repository in the container, at tag v0.7.0.")
     nemo_folder: str = Field("/opt/NeMo", description="NeMo's repository in the container: its checkpoint converters.")
-    devices_per_node: int = Field(8, gt=0, description="GPUs of a node; cluster.processes is a multiple of it.")
-    partition: str | None = Field(None, description="Slurm partition; null takes the cluster's default.")
-    account: str | None = Field(None, description="Slurm account; null takes the user's default.")
     time_limit_minutes: int = Field(
         240, gt=30, description="Slurm's time limit; 20 minutes before it the actor saves and ends."
     )

@@ -84,6 +84,3 @@ class PlacementConfig(Section):
     offload_reference: bool = Field(
         False, description="Whether the reference's weights wait in host memory between their forward passes."
     )
-    gpu_memory_gib: float = Field(
-        79.0, gt=0, description="Memory of one GPU, in GiB, that `prism plan` holds the layout to (an H100's 80 GB)."
-    )

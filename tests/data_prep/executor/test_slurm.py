@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data_prep.executor.small_slurm import missing, small_slurm
 from tests.data_prep.executor.workplace import Workplace, make_workplace, spoil
+from tests.slurm.small_slurm import missing, small_slurm
 
 pytestmark = [
     pytest.mark.skipif("PRISM_TEST_SLURM" not in os.environ, reason="starts daemons: part of `make test-slurm`"),

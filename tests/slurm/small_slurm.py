@@ -1,6 +1,6 @@
-"""A real Slurm of two small nodes, all on the loopback of this machine, for as long as it is needed.
+"""A real Slurm of a few small nodes, all on the loopback of this machine, for as long as it is needed.
 
-python tests/data_prep/executor/small_slurm.py COMMAND ...      runs a command with it
+python tests/slurm/small_slurm.py COMMAND ...      runs a command with it
 """
 
 from __future__ import annotations
@@ -8,19 +8,20 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from prism.launch.child import die_with_parent
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
-NODES = ("n1", "n2")
 MAX_ARRAY_SIZE = 4
 
 _STARTS_WITHIN_S = 60
@@ -56,7 +57,9 @@ ReturnToService=2
 PropagateResourceLimits=NONE
 PartitionName=cpu Nodes=ALL Default=YES MaxTime=60 State=UP
 """
-_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=8000 State=UNKNOWN\n"
+_NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=8000{gres} State=UNKNOWN\n"
+)
 
 
 def missing() -> list[str]:
@@ -64,42 +67,83 @@ def missing() -> list[str]:
     return [program for program in PROGRAMS if _find(program) is None]
 
 
+class SmallSlurm(dict[str, str]):
+    """The environment in which Slurm's commands find it, and what can be done to its nodes."""
+
+    def __init__(self, environment: Mapping[str, str], daemons: ExitStack) -> None:
+        super().__init__(environment)
+        self._daemons = daemons
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start_node(self, node: str) -> None:
+        self._running[node] = _start(self._daemons, self, "slurmd", "-D", "-N", node)
+
+    def kill_node(self, node: str) -> None:
+        """As a power failure: its daemon and all that it runs are gone, and Slurm is told that it is down."""
+        pids = subprocess.run(
+            ["scontrol", "listpids"], env={**self, "SLURMD_NODENAME": node}, capture_output=True, text=True, check=False
+        )
+        self._running.pop(node).kill()
+        for line in pids.stdout.splitlines()[1:]:
+            with suppress(ProcessLookupError, ValueError):
+                os.kill(int(line.split()[0]), signal.SIGKILL)
+        subprocess.run(["scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed"], env=self, check=True)
+
+
 @contextmanager
-def small_slurm() -> Iterator[dict[str, str]]:
-    """Brings it up; yields the environment in which Slurm's commands find it. Jobs and daemons end with it."""
+def small_slurm(count: int = 2, *, gpus: int = 0, plugin: Path | None = None) -> Iterator[SmallSlurm]:
+    """Brings it up with `count` nodes; jobs and daemons end with it.
+
+    Args:
+        gpus: how many each node says it has; they are device files that do nothing.
+        plugin: a SPANK plugin.
+    """
+    nodes = [f"n{number}" for number in range(1, count + 1)]
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, ExitStack() as daemons:
         root = Path(folder)
         environment = {**os.environ, "SLURM_CONF": str(root / "slurm.conf")}
-        _configure(root)
+        _configure(root, nodes, gpus, plugin)
         _start(daemons, environment, *_munged(root))
         _until(lambda: (root / "munge.socket").exists(), root)
         _start(daemons, environment, "slurmctld", "-D", "-c")
-        for node in NODES:
-            _start(daemons, environment, "slurmd", "-D", "-N", node)
-        _until(lambda: _said(environment, "sinfo", "-h", "-o", "%T %D") == f"idle {len(NODES)}", root)
+        slurm = SmallSlurm(environment, daemons)
+        for node in nodes:
+            slurm.start_node(node)
+        _until(lambda: _said(environment, "sinfo", "-h", "-o", "%T %D") == f"idle {count}", root)
         try:
-            yield environment
+            yield slurm
         finally:
             _said(environment, "scancel", f"--user={getpass.getuser()}")
             _until(lambda: not _said(environment, "squeue", "-h"), root)
 
 
-def _configure(root: Path) -> None:
+def _configure(root: Path, nodes: Sequence[str], gpus: int, plugin: Path | None) -> None:
     root.chmod(0o755)  # munged insists that others can reach its socket
     host = socket.gethostname().partition(".")[0]
     settings = _CONFIG.format(
         root=root, host=host, user=getpass.getuser(), port=_free_port(), max_array_size=MAX_ARRAY_SIZE
     )
-    nodes = [_NODE.format(name=name, host=host, port=_free_port()) for name in NODES]
-    (root / "slurm.conf").write_text("".join([*nodes, settings]))
+    gres = f" Gres=gpu:{gpus}" if gpus else ""
+    lines = [_NODE.format(name=name, host=host, port=_free_port(), gres=gres) for name in nodes]
+    (root / "slurm.conf").write_text("".join([*lines, settings, "GresTypes=gpu\n" if gpus else ""]))
+    _make_gpus(root, nodes, gpus)
     (root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
-    (root / "plugstack.conf").touch()
+    (root / "plugstack.conf").write_text(f"required {plugin}\n" if plugin else "")
     (root / "state").mkdir()
-    for node in NODES:
+    for node in nodes:
         (root / "spool" / node).mkdir(parents=True)
     key = root / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o600)
+
+
+def _make_gpus(root: Path, nodes: Sequence[str], gpus: int) -> None:
+    if not gpus:
+        return
+    for number in range(gpus):  # Slurm wants device files; these are /dev/null's
+        os.mknod(root / f"gpu{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    files = f"{root}/gpu[0-{gpus - 1}]" if gpus > 1 else f"{root}/gpu0"
+    (root / "gres.conf").write_text(f"NodeName={','.join(nodes)} Name=gpu File={files}\n")
 
 
 def _munged(root: Path) -> list[str]:
@@ -107,7 +151,9 @@ def _munged(root: Path) -> list[str]:
     return ["munged", "--foreground", "--force", f"--socket={root}/munge.socket", *files]
 
 
-def _start(daemons: ExitStack, environment: dict[str, str], program: str, *arguments: str) -> None:
+def _start(
+    daemons: ExitStack, environment: Mapping[str, str], program: str, *arguments: str
+) -> subprocess.Popen[bytes]:
     path = _find(program)
     assert path is not None, f"{program} isn't installed"
     process = subprocess.Popen(
@@ -120,13 +166,14 @@ def _start(daemons: ExitStack, environment: dict[str, str], program: str, *argum
     )
     daemons.callback(process.wait)
     daemons.callback(process.terminate)
+    return process
 
 
 def _find(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
-def _said(environment: dict[str, str], *command: str) -> str:
+def _said(environment: Mapping[str, str], *command: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -147,5 +194,5 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    with small_slurm() as surroundings:
+    with small_slurm(4) as surroundings:
         sys.exit(subprocess.run(sys.argv[1:], env=surroundings, check=False).returncode)

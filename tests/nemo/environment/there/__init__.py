@@ -1,0 +1,1 @@
+"""Programs of the tests that run in NeMo's environment. Nothing else of the tests is imported there."""
