@@ -56,10 +56,10 @@ test: $(DEV_STAMP) ## All tests, under 20 minutes on two cores
 test-full: $(DEV_STAMP) ## All tests, and every layout of the equality matrix (docs/parallelism.md)
 	PRISM_TEST_FULL=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup tests
 
-test-slurm: $(DEV_STAMP) ## Preparation on a real Slurm of this machine's loopback; installs it (Debian, root)
-	@command -v slurmctld slurmd munged > /dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; }
-	PRISM_TEST_SLURM=1 $(BIN)/python -m pytest tests/data_prep/executor/test_slurm.py
+test-slurm: $(DEV_STAMP) ## Launching and preparation on a real Slurm of this machine's loopback; installs it (Debian, root)
+	@{ command -v slurmctld slurmd munged gcc && test -e /usr/include/slurm/spank.h; } > /dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge libslurm-dev gcc libc6-dev; }
+	PRISM_TEST_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/launch tests/data_prep/executor/test_slurm.py
 
 test-ray: $(DEV_STAMP) ## Preparation on a real Ray of this machine; installs it into .venv
 	$(BIN)/pip install --quiet -e '.[ray]'

@@ -64,7 +64,7 @@ class Manifest:
     artifacts: dict[str, Artifact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._seen = dict(self.nodes), dict(self.artifacts)
+        self._seen: tuple[dict[str, NodeRecord], dict[str, Artifact]] = {}, {}
 
     @classmethod
     def load(cls, directory: Path) -> Manifest:
@@ -86,7 +86,9 @@ class Manifest:
                 place=str(file),
                 remedy="restore it, or delete the run's folder and run again",
             ) from None
-        return cls(directory, nodes, artifacts)
+        manifest = cls(directory, nodes, artifacts)
+        manifest._seen = dict(nodes), dict(artifacts)
+        return manifest
 
     def save(self) -> None:
         """Writes the file whole or not at all, with what other processes changed since it was read."""

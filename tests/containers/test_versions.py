@@ -126,7 +126,8 @@ def test_recipes_ask_for_the_images_by_their_tags() -> None:
     aligner = AlignerConfig()
     assert aligner.container == VERSIONS.images["aligner"].tag
     assert aligner.rewards.container == VERSIONS.images["rewards"].tag
-    assert NemoConfig().container.replace("#", "/", 1) == VERSIONS.pin("nemo.base").version
+    assert NemoConfig().container == VERSIONS.images["nemo"].tag
+    assert VERSIONS.images["nemo"].tag.partition(":")[2] == VERSIONS.pin("nemo.base").version.partition(":")[2]
 
 
 def test_commands_build_every_image_from_the_root() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_keys_are_those_of_nemo(seven: Path, tmp_path: Path) -> None:
         tensors = {key for key, value in described.items() if isinstance(value, StoredTensor)}
         assert {f"module.{key}" for key in expected} <= tensors
         assert all(key.startswith("module.") for key in described)
+
+
+def test_metadata_of_megatron_core_0_15_is_read(seven: Path, tmp_path: Path) -> None:
+    """It is a class of its own there, as in every checkpoint that NeMo writes."""
+    from megatron.core.dist_checkpointing.strategies.torch import MCoreMetadata
+
+    megatron_to_nemo(seven / "mistral_7b.megatron", tmp_path / "nemo")
+    file = tmp_path / "nemo" / "weights" / ".metadata"
+    theirs = MCoreMetadata()
+    vars(theirs).update(vars(pickle.loads(file.read_bytes())), mcore_data={})
+    file.write_bytes(pickle.dumps(theirs))
+    nemo_to_megatron(tmp_path / "nemo", tmp_path / "back")
+    assert differences(seven / "mistral_7b.megatron", tmp_path / "back")[1] == []
 
 
 def test_what_is_no_nemo_checkpoint_is_said(seven: Path, tmp_path: Path) -> None:

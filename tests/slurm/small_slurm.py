@@ -55,11 +55,10 @@ MinJobAge=300
 KillWait=2
 ReturnToService=2
 PropagateResourceLimits=NONE
-PartitionName=cpu Nodes=ALL Default=YES MaxTime=60 State=UP
+PartitionName=cpu Nodes=ALL Default=YES MaxTime=1440 State=UP
+PartitionName=gpu Nodes=ALL MaxTime=1440 State=UP
 """
-_NODE = (
-    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=8000{gres} State=UNKNOWN\n"
-)
+_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} {size}{gres} Feature=h100 State=UNKNOWN\n"
 
 
 def missing() -> list[str]:
@@ -91,18 +90,22 @@ class SmallSlurm(dict[str, str]):
 
 
 @contextmanager
-def small_slurm(count: int = 2, *, gpus: int = 0, plugin: Path | None = None) -> Iterator[SmallSlurm]:
+def small_slurm(
+    count: int = 2, *, gpus: int = 0, plugin: Path | None = None, cores: int = 4, memory_mib: int = 8_000
+) -> Iterator[SmallSlurm]:
     """Brings it up with `count` nodes; jobs and daemons end with it.
 
     Args:
         gpus: how many each node says it has; they are device files that do nothing.
         plugin: a SPANK plugin.
+        cores, memory_mib: what each node says it has.
     """
     nodes = [f"n{number}" for number in range(1, count + 1)]
+    size = f"CPUs={cores} RealMemory={memory_mib}"
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, ExitStack() as daemons:
         root = Path(folder)
         environment = {**os.environ, "SLURM_CONF": str(root / "slurm.conf")}
-        _configure(root, nodes, gpus, plugin)
+        _configure(root, nodes, size, gpus, plugin)
         _start(daemons, environment, *_munged(root))
         _until(lambda: (root / "munge.socket").exists(), root)
         _start(daemons, environment, "slurmctld", "-D", "-c")
@@ -117,14 +120,14 @@ def small_slurm(count: int = 2, *, gpus: int = 0, plugin: Path | None = None) ->
             _until(lambda: not _said(environment, "squeue", "-h"), root)
 
 
-def _configure(root: Path, nodes: Sequence[str], gpus: int, plugin: Path | None) -> None:
+def _configure(root: Path, nodes: Sequence[str], size: str, gpus: int, plugin: Path | None) -> None:
     root.chmod(0o755)  # munged insists that others can reach its socket
     host = socket.gethostname().partition(".")[0]
     settings = _CONFIG.format(
         root=root, host=host, user=getpass.getuser(), port=_free_port(), max_array_size=MAX_ARRAY_SIZE
     )
     gres = f" Gres=gpu:{gpus}" if gpus else ""
-    lines = [_NODE.format(name=name, host=host, port=_free_port(), gres=gres) for name in nodes]
+    lines = [_NODE.format(name=name, host=host, port=_free_port(), size=size, gres=gres) for name in nodes]
     (root / "slurm.conf").write_text("".join([*lines, settings, "GresTypes=gpu\n" if gpus else ""]))
     _make_gpus(root, nodes, gpus)
     (root / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")

@@ -41,12 +41,11 @@ def run_nemo_training(recipe: Recipe, stage: str, adjust: Callable[[Any], None] 
         RecipeErrors: NeMo can't do what the recipe says.
         UsageError: NeMo isn't installed here.
     """
-    require_nemo(recipe.training_config(stage).nemo.container, stage)
-    places = places_of(recipe, stage)
-    settings = nemo_settings(recipe, stage, places)
-    first = _rank() == 0
-    _once(first, places.folder / "prepared.json", settings, lambda: _prepare(recipe, stage, places))
-    if steps_done(places.checkpoints) < recipe.training_config(stage).steps:  # NeMo refuses a run that is through
+    training, places, first = recipe.training_config(stage), places_of(recipe, stage), _rank() == 0
+    if steps_done(places.checkpoints) < training.steps:  # NeMo refuses a run that is through
+        require_nemo(training.nemo.container, stage)
+        settings = nemo_settings(recipe, stage, places)
+        _once(first, places.folder / "prepared.json", settings, lambda: _prepare(recipe, stage, places))
         _train(settings, places, first, adjust)
     if first:
         _finish(recipe, stage, places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from prism.errors import BadInput
 from prism.models.convert import find_checkpoint
 from prism.models.inspect import differences
 from prism.models.nemo_checkpoint import megatron_to_nemo, nemo_to_megatron
-from prism.nemo.training.run import newest_checkpoint
+from prism.nemo.training.run import newest_checkpoint, run_nemo_training
+from prism.recipe import load_recipe
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,12 +84,12 @@ def test_the_commands_convert_both_ways(trained: Path, tmp_path: Path) -> None:
         nemo_to_megatron(config, tmp_path / "none", config)
 
 
-def test_a_run_that_is_through_is_not_trained_again(trained: Path, there: Callable[..., str]) -> None:
+def test_a_run_that_is_through_is_only_finished_and_needs_no_nemo(trained: Path) -> None:
     """As after a job that ended between NeMo's last step and the export."""
     stage = trained / "stages/mid"
     before = (stage / "metrics.jsonl").read_text()
     (stage / "hf" / "config.json").unlink()
-    there("node", trained, "mid")
+    run_nemo_training(load_recipe(trained / "recipe.yaml"), "mid")
     assert (stage / "hf" / "config.json").is_file()
     assert (stage / "metrics.jsonl").read_text() == before
 
@@ -98,3 +100,17 @@ def test_the_node_imports_little_in_nemos_environment() -> None:
         [os.environ["PRISM_TEST_NEMO"], "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert {"torch", "megatron", "datatrove", "nemo"}.isdisjoint(done.stdout.split())
+
+
+def test_a_stage_goes_on_from_its_newest_checkpoint(trained: Path, there: Callable[..., str]) -> None:
+    """The last step again, as after a job that ended before it was saved."""
+    stage = trained / "stages/mid"
+    folder = stage / "nemo/log/checkpoints"
+    before = [json.loads(line) for line in (stage / "metrics.jsonl").read_text().splitlines()]
+    shutil.rmtree(folder / "step=6-last")
+    (folder / "step=5-last").symlink_to("step=5")
+    there("node", trained, "mid", ranks=2)
+    rows = [json.loads(line) for line in (stage / "metrics.jsonl").read_text().splitlines()]
+    for name in ("step", "loss", "grad_norm", "learning_rate"):
+        assert [row[name] for row in rows] == pytest.approx([row[name] for row in before], rel=1e-6)
+    assert rows[5] == before[5] and rows[6] != before[6]
