@@ -12,6 +12,7 @@ from prism.errors import PrismError, Requeue
 from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
 from prism.launch.leave import asked_to_leave
 from prism.launch.slurm.launched import require_idle
+from prism.nemo.training.environment import check_nemo_for
 from prism.pipeline.graph import Node, build_graph, select
 from prism.pipeline.lock import run_lock
 from prism.pipeline.manifest import Manifest
@@ -74,6 +75,8 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
     require_idle(directory)
     with run_lock(directory), asked_to_leave() as leave:
         manifest = Manifest.load(directory)
+        if not reuse_from:  # what is reused isn't trained here
+            check_nemo_for(recipe, (name for name in graph if not _is_finished(manifest, name)))
         write_text(directory / RECIPE_FILE, dump(recipe.model_dump(mode="json", by_alias=True)))
         display = open_display()
         work = RunWork(
@@ -101,6 +104,11 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
         work.tally,
         read_json(summary) if "report" in graph and summary.exists() else None,
     )
+
+
+def _is_finished(manifest: Manifest, node: str) -> bool:
+    record = manifest.nodes.get(node)
+    return record is not None and record.status == "finished"
 
 
 def _tasks(recipe: Recipe, graph: dict[str, Node]) -> list[Task]:

@@ -1,7 +1,7 @@
 """Between Slurm and a launcher that restarts ranks: `python -m prism.launch.slurm.resilient LAUNCHER ARGUMENT ...`.
 
-Slurm's warning (USR1) would end a launcher such as ft_launcher or torchrun; here it goes past it to the ranks, which save
-themselves. SIGTERM goes to the launcher, whose exit code is this one's.
+Slurm's warning (USR1) would end a launcher such as ft_launcher or torchrun; here it goes past it to the ranks, which
+save themselves. SIGTERM goes to the launcher, whose exit code is this one's.
 """
 
 from __future__ import annotations

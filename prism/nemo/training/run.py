@@ -59,9 +59,12 @@ def places_of(recipe: Recipe, stage: str) -> Places:
 
 
 def write_tokenizer(tokenizer: Path, end_of_document: str, folder: Path) -> None:
-    """`tokenizer.json` as a folder that transformers' AutoTokenizer reads."""
+    """`tokenizer.json` as a folder that transformers' AutoTokenizer reads.
+
+    Without a token for padding: megatron-core's GPTDataset leaves its loss out, and feeds token 0 in its place.
+    """
     write_text(folder / "tokenizer.json", tokenizer.read_text())
-    named = {"eos_token": end_of_document, "bos_token": end_of_document, "pad_token": end_of_document}
+    named = {"eos_token": end_of_document, "bos_token": end_of_document}
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **named})
 
 

@@ -24,7 +24,20 @@ def timing(results: Results) -> Figure | None:
         if results.nodes[name].kind == "analyze":
             bars.append(_bar(" → ".join(name.split(":")[1:]), [(_COMPARISON, seconds[name])]))
     note = "Stages may run side by side: the sum is compute, not waiting time."
-    return bar_chart("Time of each stage", _SERIES, bars, note=note)
+    return bar_chart("Time of each stage", _SERIES, bars, note=" ".join([note, *_goodput(results)]))
+
+
+def _goodput(results: Results) -> list[str]:
+    """Sentences that name each stage's share of steps in the time that machines were held for it."""
+    shares = [
+        f"{name} {share:.0%}" + (f" in {found['tries']} tries" if found.get("tries", 1) > 1 else "")
+        for name, node in results.nodes.items()
+        for event in node.events
+        if isinstance(found := event.get("goodput"), dict) and isinstance(share := found.get("share"), float)
+    ]
+    if not shares:
+        return []
+    return [f"Goodput, the share of steps that count in the time that machines were held: {', '.join(shares)}."]
 
 
 def _bar(label: str, parts: list[tuple[int, float]]) -> Bar:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from prism.errors import BadInput
-from prism.nemo.training.run import newest_checkpoint, steps_done
+from prism.nemo.training.run import newest_checkpoint, steps_done, write_tokenizer
 
 
 def checkpoint(folder: Path, name: str) -> Path:
@@ -37,3 +38,11 @@ def test_no_checkpoint_is_an_error_with_the_place(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="left no checkpoint"):
         newest_checkpoint(tmp_path)
     assert steps_done(tmp_path) == 0
+
+
+def test_the_end_of_a_document_is_no_padding(tmp_path: Path) -> None:
+    """Else GPTDataset would leave its loss out."""
+    (tmp_path / "tokenizer.json").write_text("{}")
+    write_tokenizer(tmp_path / "tokenizer.json", "<end>", tmp_path / "folder")
+    config = json.loads((tmp_path / "folder" / "tokenizer_config.json").read_text())
+    assert config["eos_token"] == "<end>" and "pad_token" not in config
