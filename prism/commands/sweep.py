@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -90,12 +90,21 @@ def run(
     recipe: RecipeOption = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs side by side.")] = 1,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start nothing more after a failure.")] = False,
+    cluster: Annotated[
+        Literal["local", "slurm"], typer.Option(help="local: here. slurm: arrays of jobs, a run a machine.")
+    ] = "local",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With slurm: print the scripts, submit nothing.")] = False,
     yes: Yes = False,
 ) -> None:
     """Run every member, what is alike once, then write table and plot; what is finished and unchanged is skipped.
 
+    With `--cluster slurm` it only submits; `prism sweep report` writes table and plot.
+
     Example: `prism sweep run miniature_when --jobs 2`
     """
+    if cluster == "slurm":
+        _launch(_load(sweep, overrides, recipe, yes), only, dry_run)
+        return
     from prism.errors import PrismError
     from prism.pipeline.progress import open_display
     from prism.sweep.execute import execute
@@ -127,6 +136,20 @@ def report(sweep: SweepName, overrides: Overrides = None, recipe: RecipeOption =
     Example: `prism sweep report miniature_when`
     """
     _report(_load(sweep, overrides, recipe, yes))
+
+
+def _launch(loaded: Sweep, only: Sequence[str] | None, dry_run: bool) -> None:
+    from prism.sweep.launching import launch_sweep, sweep_scripts
+    from prism.sweep.plan import plan
+
+    planned = plan(loaded, _chosen(loaded, only))
+    if dry_run:
+        for name, script in sweep_scripts(loaded, planned, Path.cwd()).items():
+            print(f"### {name}.sbatch\n{script}")
+        return
+    for number, names in launch_sweep(loaded, planned).items():
+        print(f"{number}  {', '.join(names)}")
+    print(f"scripts: {loaded.directory / 'launch'}\nnext: prism sweep report {loaded.name}, when they have ended")
 
 
 def _load(sweep: str, overrides: Sequence[str] | None, recipe: str | None, yes: bool) -> Sweep:

@@ -114,6 +114,26 @@ def test_cancelling_leaves_nothing_running(slurm: SmallSlurm, tmp_path: Path) ->
     assert "unfinished" in run.prism("launch", "status", "runs/run")
 
 
+def test_a_sweep_is_an_array_after_what_its_runs_share(slurm: SmallSlurm, tmp_path: Path) -> None:
+    alone = ("cluster.processes=1", "cluster.tensor_parallel=1")
+    run = launched(slurm, tmp_path)
+    (run.folder / "sweep.yaml").write_text(
+        "title: Steps\nrecipe: recipe.yaml\n"
+        "members:\n  few: {overrides: {pipeline.mid.with.steps: 4}}\n"
+        "  more: {overrides: {pipeline.mid.with.steps: 8}}\n"
+        "figures:\n  moved: {value: \"relative_l2('base', 'mid')\"}\nx: {value: mid.steps, label: steps}\n"
+    )
+    changed = [part for override in alone for part in ("--set", override)]
+    said = run.prism("sweep", "run", "sweep.yaml", "--cluster", "slurm", *changed)
+    assert said.splitlines()[1].split("  ")[1] == "few, more", said
+    run.finish()
+    reported = run.prism("sweep", "report", "sweep.yaml", *changed)
+    assert "missing" not in reported, reported + run.everything_said()
+    manifests = [read_json(file)["nodes"] for file in run.folder.glob("runs/*/*/manifest.json")]
+    assert [nodes["mid"]["status"] for nodes in manifests] == ["finished", "finished"]
+    assert len({nodes["base"]["started"] for nodes in manifests}) == 1  # one did it, the other took it
+
+
 def processes() -> list[str]:
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):

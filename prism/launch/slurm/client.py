@@ -28,15 +28,15 @@ class Queued:
     machines: str
 
 
-def submit(script: Path, needs: Sequence[str], secrets: Iterable[str]) -> str:
-    """Submits `script` to begin when the jobs `needs` have succeeded; returns Slurm's number of it.
+def submit(script: Path, needs: Sequence[str], secrets: Iterable[str], *, even_if_failed: bool = False) -> str:
+    """Submits `script` to begin when the jobs `needs` have succeeded, or ended; returns Slurm's number of it.
 
     Raises:
         UsageError: Slurm refuses it, isn't there, or a secret isn't in the environment.
     """
     options = ["--parsable", "--kill-on-invalid-dep=yes", f"--export={','.join(_exported(os.environ, secrets))}"]
     if needs:
-        options.append(f"--dependency=afterok:{':'.join(needs)}")
+        options.append(f"--dependency={'afterany' if even_if_failed else 'afterok'}:{':'.join(needs)}")
     return _call("sbatch", *options, str(script)).strip().partition(";")[0]
 
 
