@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prism.commands.console import wide_console
 from prism.commands.options import Overrides
 
 if TYPE_CHECKING:
     from prism.doctor import Row
-
-_PIPED = 160
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +68,6 @@ def _print_json(rows: list[Row]) -> None:
 
 
 def _print_table(rows: list[Row]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -81,9 +79,7 @@ def _print_table(rows: list[Row]) -> None:
         remedy = row.remedy if row.verdict in (Verdict.SLOW, Verdict.FAILS) else ""
         verdict = Text(row.verdict.value, style=colours[row.verdict])
         table.add_row(row.group, row.name, verdict, Text(row.found), Text(remedy))
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPED)
+    console = wide_console()
     console.print(table)
     failing = [row.name for row in rows if row.verdict is Verdict.FAILS]
     console.print(f"failing: {', '.join(failing)}" if failing else "nothing that is needed fails", highlight=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from prism.commands.console import wide_console
 from prism.commands.options import Overrides, RecipeName, RecipeOrCommand
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
@@ -70,7 +71,6 @@ def status(run: Run) -> None:
 
     Example: `prism launch status runs/my_run`
     """
-    from rich.console import Console
     from rich.table import Table
 
     from prism.pipeline.launching import node_states
@@ -81,7 +81,7 @@ def status(run: Run) -> None:
     table.add_column("")
     for state in node_states(run):
         table.add_row(state.node, state.state, state.job, state.machines, state.held, state.goodput, state.note)
-    Console().print(table)
+    wide_console().print(table)
 
 
 @app.command()

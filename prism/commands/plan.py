@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from prism.commands.console import wide_console
 from prism.commands.options import Overrides, RecipeName
 
 if TYPE_CHECKING:
@@ -64,13 +65,11 @@ def plan(
 
 
 def _show(recipe: Recipe, planned: Plan, found: dict[str, list[Proposal]]) -> None:
-    from rich.console import Console
-
     from prism.plan.show import options, proposals, rl_lines, tables
     from prism.recipe import TRAINING_KINDS
     from prism.recipe.retention_checks import retention_cost
 
-    console = Console()
+    console = wide_console()
     console.print(f"{planned.name}: {planned.parameters:,} parameters, {planned.vocab_size:,} tokens of vocabulary")
     for table in tables(planned):
         console.print()
@@ -100,8 +99,6 @@ def _check(recipe: Recipe, planned: Plan, *, quiet: bool) -> None:
     Raises:
         GateRefused: a stage doesn't fit, or a blend exceeds data.max_epochs.
     """
-    from rich.console import Console
-
     from data_prep.blend.plan import check_epochs
     from data_prep.errors import DataError
     from prism.errors import GateRefused
@@ -110,7 +107,7 @@ def _check(recipe: Recipe, planned: Plan, *, quiet: bool) -> None:
     from prism.plan.search import nearest
     from prism.plan.show import layout
 
-    console = Console(quiet=quiet)
+    console = wide_console(quiet=quiet)
     for use in blend_uses(recipe):
         try:
             blend = forecast(recipe, use.blend, use.tokens)
