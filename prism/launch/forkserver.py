@@ -43,7 +43,12 @@ class ForkserverLauncher:
     def start(self, run_directory: Path, node: str, log: Path) -> Worker:
         os.environ.update(self._environment)
         process = self._context.Process(target=_work, args=(self._target, run_directory, node, log), name=node)
-        process.start()
+        # the server would end by the warning of a job's end; what it forks inherits that it is held back
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return _Forked(process)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prism.launch.child import die_with_parent
+from prism.launch.leave import hold_warning
 from prism.launch.worker import Worker, stop_group
 
 
@@ -34,9 +35,11 @@ class TorchrunLauncher:
 
         def prepare() -> None:
             os.setpgid(0, 0)
+            hold_warning()
             die_with_parent(parent)
 
         with log.open("ab") as handle:
+            # the warning of a job's end reaches torchrun too, which it would end; ranks take it up again
             process = subprocess.Popen(
                 self.command(run_directory, node),
                 stdin=subprocess.DEVNULL,

@@ -52,8 +52,8 @@ def launch_on_slurm(recipe: Recipe, only: Sequence[str] | None) -> dict[str, tup
     """
     directory = recipe.run_directory.resolve()
     graph = select(build_graph(recipe), only)
-    require_idle(directory)
     with run_lock(directory):
+        require_idle(directory)
         manifest = Manifest.load(directory)
         jobs = build_jobs(recipe, unfinished(graph, manifest))
         manifest.save()
@@ -153,6 +153,8 @@ def _queued(directory: Path, name: str, queued: Queued, steps: int | None) -> di
 
 def _ended(directory: Path, name: str, tried: Sequence[Attempt], job: Submitted | None) -> dict[str, str]:
     """A node that isn't queued and isn't done."""
+    if not tried and job is not None and (launch_folder(directory) / job.log).exists():
+        return {"state": "failed", "note": f"before it began; log: {launch_folder(directory) / job.log}"}
     if not tried:
         return {"state": "not run", "note": "what it needs failed, or was cancelled" if job is not None else ""}
     if tried[-1].code in (None, 85):

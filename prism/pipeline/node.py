@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data_prep.files import read_json, write_json
+from prism.errors import Requeue
 from prism.launch.child import die_with_parent
 from prism.launch.leave import hold_warning, release_warning
 from prism.launch.slurm.rank import rank_from_slurm
@@ -182,7 +184,9 @@ def main() -> None:
     hold_warning()
     die_with_parent()
     rank_from_slurm()
-    sys.exit(run_node(Path(sys.argv[1]), sys.argv[2]))
+    code = run_node(Path(sys.argv[1]), sys.argv[2])
+    # ft_launcher starts a process that left with any other code again; the result says what became of it
+    sys.exit(0 if code == Requeue.exit_code and os.environ.get("PRISM_RANKS") == "ft_launcher" else code)
 
 
 if __name__ == "__main__":

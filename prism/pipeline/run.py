@@ -72,8 +72,8 @@ def run(recipe: Recipe, *, only: Sequence[str] | None = None, reuse_from: Sequen
     """
     directory = recipe.run_directory
     graph = select(build_graph(recipe), only)
-    require_idle(directory)
     with run_lock(directory), asked_to_leave() as leave:
+        require_idle(directory)
         manifest = Manifest.load(directory)
         if not reuse_from:  # what is reused isn't trained here
             check_nemo_for(recipe, (name for name in graph if not _is_finished(manifest, name)))

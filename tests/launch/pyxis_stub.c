@@ -5,9 +5,9 @@
 
 SPANK_PLUGIN(pyxis, 1);
 
-static const char *names[] = {"container-image", "container-mounts", "container-workdir"};
-static const char *shown[] = {"STUB_IMAGE", "STUB_MOUNTS", "STUB_WORKDIR"};
-static char *given[3];
+static const char *names[] = {"container-image", "container-mounts", "container-workdir", "container-env"};
+static const char *shown[] = {"STUB_IMAGE", "STUB_MOUNTS", "STUB_WORKDIR", "STUB_ENV"};
+static char *given[4];
 
 static int take(int which, const char *value, int remote)
 {
@@ -20,7 +20,7 @@ int slurm_spank_init(spank_t spank, int count, char **arguments)
 {
 	(void)count;
 	(void)arguments;
-	for (int which = 0; which < 3; which++) {
+	for (int which = 0; which < 4; which++) {
 		struct spank_option option = {(char *)names[which], "VALUE", "stand-in for pyxis", 1, which, take};
 		if (spank_option_register(spank, &option) != ESPANK_SUCCESS)
 			return ESPANK_ERROR;
@@ -32,7 +32,7 @@ int slurm_spank_task_init(spank_t spank, int count, char **arguments)
 {
 	(void)count;
 	(void)arguments;
-	for (int which = 0; which < 3; which++)
+	for (int which = 0; which < 4; which++)
 		if (given[which] != NULL)
 			spank_setenv(spank, shown[which], given[which], 1);
 	return ESPANK_SUCCESS;

@@ -21,13 +21,16 @@ def obstacle(run: Path, devices: int) -> str | None:
         probe.unlink()
     except OSError as error:
         return f"can't write below {run}: {error.strerror}"
-    found = _visible_gpus() if devices else 0
-    return f"{found} of {devices} GPUs answer" if found < devices else None
+    found = _visible_gpus() if devices else None
+    return f"{found} of {devices} GPUs answer" if found is not None and found < devices else None
 
 
-def _visible_gpus() -> int:
+def _visible_gpus() -> int | None:
+    """None where nothing can tell: that isn't the machine's fault."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        return None
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
