@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from prism.pipeline.sizes import parameter_count
 from prism.recipe import load_recipe
 
 
+@pytest.mark.skipif(os.environ.get("PRISM_TEST_FULL") != "1", reason="minutes of two cores: part of `make test-full`")
 def test_kernels_training_and_resume_hold_on_this_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, runs = tmp_path / "smoke.json", tmp_path / "runs"
     assert smoke("tiny", out, runs), capsys.readouterr().out
