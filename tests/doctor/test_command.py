@@ -42,6 +42,7 @@ def test_what_is_required_and_not_there_fails_alone(monkeypatch: pytest.MonkeyPa
 
 def test_the_table_shows_the_remedy_of_what_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")  # narrower, the remedy goes over several lines
     result = call("--quick", "--require", "slurm")
     assert "failing: slurm" in result.output
     assert "call it on a login node" in result.output
