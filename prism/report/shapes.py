@@ -265,14 +265,16 @@ class LayerCka:
     cka: float
     low: float
     high: float
+    debiased: float | None = None
 
 
 @dataclass(frozen=True)
 class CkaInputs:
-    """CKA by layer on one set of inputs."""
+    """CKA by layer on one set of inputs. `matrix`: of every layer before with every layer after."""
 
     name: str
     layers: tuple[LayerCka, ...]
+    matrix: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
