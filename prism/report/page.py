@@ -13,6 +13,7 @@ from prism.report.charts.figure import Figure
 from prism.report.claims import ClaimResult, evaluate_claims
 from prism.report.environment import render_page
 from prism.report.results import Results, load_results
+from prism.report.sections.answers import Answer, answers
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
 from prism.report.sections.evaluation import Evaluation, evaluation
@@ -37,6 +38,7 @@ class Page:
     """Everything that the template reads."""
 
     overview: Overview
+    answers: tuple[Answer, ...]
     claims: Sequence[ClaimResult]
     chain: Markup
     blends: tuple[BlendView, ...]
@@ -76,6 +78,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
     """The whole page as text, with nothing outside of it."""
     page = Page(
         overview=overview(results, claims),
+        answers=answers(results, claims),
         claims=claims,
         chain=chain(results),
         blends=blends(results),
