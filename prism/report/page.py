@@ -14,6 +14,7 @@ from prism.report.claims import ClaimResult, evaluate_claims
 from prism.report.environment import render_page
 from prism.report.results import Results, load_results
 from prism.report.sections.answers import Answer, answers
+from prism.report.sections.artifacts import ShownArtifact, artifacts
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
 from prism.report.sections.evaluation import Evaluation, evaluation
@@ -55,6 +56,7 @@ class Page:
     representations: tuple[Figure, ...]
     least_cka: tuple[tuple[str, float], ...]
     timing: Figure | None
+    artifacts: tuple[ShownArtifact, ...]
     recipe_text: str
     paper: str = PAPER
 
@@ -95,6 +97,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         representations=representations(results),
         least_cka=least(results),
         timing=timing(results),
+        artifacts=artifacts(results),
         recipe_text=results.recipe_text,
     )
     return render_page("page.html.j2", page)

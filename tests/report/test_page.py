@@ -8,7 +8,7 @@ from prism.report import write_report
 from prism.report.page import PAPER
 from tests.report import made_up_run
 
-SECTIONS = ("claims chain blends training evaluation retention rl samples weights cka time recipe").split()
+SECTIONS = ("claims chain blends training evaluation retention rl samples weights cka time recipe artifacts").split()
 BYTES_AT_MOST = 2_000_000
 
 
