@@ -66,15 +66,16 @@ def demo(
 
 
 def report(
-    run_directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a run; of several, to compare them.", metavar="RUN...")],
+    out: Annotated[Path, typer.Option(help="Folder or .html file of a comparison.")] = Path(),
 ) -> None:
-    """Write a run's report.html and summary.json anew from what it has so far.
+    """Write a run's report.html and summary.json anew from what it has so far, or compare.html of several runs.
 
     Example: `prism report runs/miniature`
     """
-    from prism.report import write_report
+    from prism.report import write_comparison, write_report
 
-    print(write_report(run_directory))
+    print(write_report(runs[0]) if len(runs) == 1 else write_comparison(runs, out))
 
 
 def stage_help(sentence: str, command: str) -> str:
