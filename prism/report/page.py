@@ -17,6 +17,7 @@ from prism.report.sections.answers import Answer, answers
 from prism.report.sections.artifacts import ShownArtifact, artifacts
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
+from prism.report.sections.confidence import Confidence, confidence
 from prism.report.sections.evaluation import Evaluation, evaluation
 from prism.report.sections.gate import gate
 from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, retention
@@ -50,6 +51,7 @@ class Page:
     gate: tuple[Figure, ...]
     long_context: LongContext | None
     reinforcement: tuple[Figure, ...]
+    confidence: tuple[Confidence, ...]
     samples: tuple[ShownPrompt, ...]
     prompts_per_task: int
     weights: Weights
@@ -91,6 +93,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         gate=gate(results),
         long_context=long_context(results),
         reinforcement=reinforcement(results),
+        confidence=confidence(results),
         samples=samples(results),
         prompts_per_task=PROMPTS_PER_TASK,
         weights=weights(results),

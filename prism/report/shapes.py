@@ -210,10 +210,12 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response and what its verifier said."""
+    """A response and what its verifier said. nll: mean -log p of its tokens at temperature 1, in nats."""
 
     text: str
     correct: bool
+    tokens: int | None = None
+    nll: float | None = None
 
 
 @dataclass(frozen=True)
