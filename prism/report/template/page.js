@@ -154,7 +154,7 @@
     const marks = picture.querySelectorAll(":not(.series.off, .series.off *, .cursor, title)");
     copy.querySelectorAll(":not(title)").forEach((mark, index) => {
       const style = getComputedStyle(marks[index]);
-      for (const key of ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size", "font-family", "font-weight"]) {
+      for (const key of ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size", "font-family", "font-weight"]) {
         mark.style.setProperty(key, style.getPropertyValue(key));
       }
       mark.removeAttribute("class");
