@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("PRISM_BACKEND", "cpu")
 
-from hypothesis import settings  # noqa: E402  after the environment, as everything else
+from hypothesis import settings
 
 settings.register_profile("prism", deadline=None)  # a busy machine is no failure
 settings.load_profile("prism")
