@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from prism.models.convert import hf_to_megatron
 from tests.models.tiny import TINY, VOCABULARY
-from tests.models.tiny_io import run
+from tests.models.tiny_io import run, run_apart
 
 Observed = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -23,7 +23,7 @@ def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("seven")
     generator = torch.Generator().manual_seed(1)
     save_file({"tokens": torch.randint(0, VOCABULARY, (2, 48), generator=generator)}, root / "tokens")
-    run("tests.models.reference", root)
+    run_apart("tests.models.reference", root)
     for name in TINY:
         hf_to_megatron(root / name, root / f"{name}.megatron")
     return root

@@ -24,7 +24,7 @@ from prism.models.convert import hf_to_megatron, megatron_to_hf
 from prism.models.family import family_of, identify
 from prism.models.inspect import describe, differences
 from tests.models.tiny import TINY, VOCABULARY
-from tests.models.tiny_io import ROOT, run
+from tests.models.tiny_io import ROOT, run_apart
 
 DATA = re.compile(r"__0_\d+\.distcp$|\.safetensors$")
 pytestmark = pytest.mark.xdist_group("seven")
@@ -64,7 +64,7 @@ def test_transformers_reads_what_comes_back(seven: Path, tmp_path: Path) -> None
     shutil.copy(seven / "tokens", tmp_path / "tokens")
     for name in TINY:
         megatron_to_hf(seven / f"{name}.megatron", tmp_path / name)
-    run("tests.models.reference", tmp_path, "observe")
+    run_apart("tests.models.reference", tmp_path, "observe")
     for name in TINY:
         again, before = load_file(tmp_path / f"{name}.reference"), load_file(seven / f"{name}.reference")
         assert torch.equal(again["logits"], before["logits"]), name

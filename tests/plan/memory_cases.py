@@ -46,3 +46,17 @@ CASES = {
     "TP2 SP PP2": Case(4, cluster={"tensor_parallel": 2, "sequence_parallel": True, "pipeline_parallel": 2}),
     "PP2 DP2 bf16": Case(4, cluster={"pipeline_parallel": 2}, precision="bf16"),
 }
+
+QUICK = (
+    "one",
+    "one, selective",
+    "one, full",
+    "one, bf16",
+    "one, hybrid",
+    "DP2",
+    "TP2 SP",
+    "CP2",
+    "PP2 VP2",
+    "TP2, hybrid",
+)
+"""Those that `make test` measures; `make test-full` measures all."""

@@ -1,13 +1,16 @@
-"""Trains cases and counts the storages that live: memory_worker.py OUT, started by torchrun.
+"""Trains cases and counts the storages that live: memory_worker.py OUT KEY ..., on ranks.
 
-Every case for as many processes as there are gets a second step under `Recorder`; OUT/N.json gets what each rank held.
+Every case named that is for as many processes as there are gets a second step under `Recorder`; OUT/N.json gets what
+each rank held.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +86,13 @@ def measure(case: Case) -> dict[str, Any]:
         }
 
 
-def main(out: Path) -> None:
+def main(out: Path, keys: Sequence[str]) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    alone = {} if "RANK" in os.environ else {"store": dist.HashStore(), "rank": 0, "world_size": 1}
+    dist.init_process_group("gloo", **alone)
     found: dict[str, list[Any]] = {}
-    for key, case in CASES.items():
+    for key in keys:
+        case = CASES[key]
         if case.processes != dist.get_world_size():
             continue
         everyone: list[Any] = [None] * case.processes
@@ -101,4 +106,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

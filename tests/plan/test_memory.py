@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prism.launch.local import free_port
 from prism.megatron.backend import install
 from prism.plan.memory import Rank, Work, ranks
 from prism.recipe import ClusterConfig, load_recipe
-from tests.plan.memory_cases import CASES, LENGTH, VOCABULARY, Case
+from tests.forks import run_program
+from tests.plan.memory_cases import CASES, LENGTH, QUICK, VOCABULARY, Case
 
-ROOT = Path(__file__).parents[2]
+CHOSEN = tuple(CASES) if os.environ.get("PRISM_TEST_FULL") == "1" else QUICK
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +23,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[dict
     """By case: what each rank held in a real step, in real processes."""
     out = tmp_path_factory.mktemp("memory")
     found: dict[str, list[dict[str, Any]]] = {}
-    for processes in sorted({case.processes for case in CASES.values()}):
-        launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-addr", "127.0.0.1"]
-        subprocess.run(
-            [sys.executable, *launch, "--master-port", str(free_port()), "-m", "tests.plan.memory_worker", str(out)],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PRISM_BACKEND": "cpu"},
-            check=True,
-            timeout=900,
-        )
+    for processes in sorted({CASES[key].processes for key in CHOSEN}):
+        run_program("tests.plan.memory_worker", [str(out), *CHOSEN], processes)
         found |= json.loads((out / f"{processes}.json").read_text())
     return found
 
@@ -55,7 +45,7 @@ def planned(case: Case) -> list[Rank]:
     return ranks(work)
 
 
-@pytest.mark.parametrize("key", CASES)
+@pytest.mark.parametrize("key", CHOSEN)
 def test_a_rank_holds_what_is_planned(key: str, measured: Mapping[str, list[dict[str, Any]]]) -> None:
     case, stages = CASES[key], planned(CASES[key])
     for number, held in enumerate(measured[key]):

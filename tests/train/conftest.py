@@ -19,6 +19,7 @@ import pytest
 from data_prep import api as data
 from prism.pipeline.budgets import blend_uses
 from prism.recipe import load_recipe
+from tests.forks import run_program
 
 SMALL_WORLD = {
     "general": 20_000,
@@ -30,6 +31,7 @@ SMALL_WORLD = {
     "science": 16_000,
 }
 TIMING = ("timing",)
+WORKER = str(Path(__file__).with_name("worker.py"))
 
 
 @dataclass(frozen=True)
@@ -46,28 +48,19 @@ class SmallRun:
         moved = (f"run.directory={directory.parent}", f"run.name={directory.name}")
         return SmallRun(self.recipe, (*self.overrides, *moved), directory)
 
-    def command(self, stage: str, overrides: Sequence[str] = (), processes: int = 1) -> list[str]:
-        """What trains `stage` in processes of its own."""
-        launcher = [sys.executable]
-        if processes > 1:
-            launcher += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
-            launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-        worker = str(Path(__file__).with_name("worker.py"))
-        return [*launcher, worker, self.recipe, stage, *self.overrides, *overrides]
-
     def train(self, stage: str, overrides: Sequence[str] = (), processes: int = 1) -> list[dict[str, Any]]:
         """Trains `stage` to its end; returns its metrics."""
-        done = subprocess.run(
-            self.command(stage, overrides, processes), env=environment(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-4_000:]
+        run_program(WORKER, [self.recipe, stage, *self.overrides, *overrides], processes)
         return self.metrics(stage)
 
     def train_until_killed(self, stage: str, steps: int) -> None:
         """Starts `stage` and kills it once it has logged `steps` steps."""
         log = self.directory / "stages" / stage / "metrics.jsonl"
         process = subprocess.Popen(
-            self.command(stage), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, WORKER, self.recipe, stage, *self.overrides],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 120
         while not log.exists() or log.read_text().count("\n") < steps:

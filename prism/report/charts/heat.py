@@ -10,7 +10,7 @@ from prism.report.charts.lines import WIDTH
 from prism.report.charts.svg import element, number, text, title
 
 LEFT, TOP, BOTTOM = 46.0, 24.0, 36.0
-_LARGEST_CELL = 34.0
+_LARGEST_CELL = 52.0
 _MOST_TITLES = 400
 _TICKS = 8
 
