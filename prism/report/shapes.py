@@ -67,6 +67,7 @@ class RecipeFile:
     data: DataSection = Field(default_factory=DataSection)
     midtrain: Mapping[str, Any] = Field(default_factory=dict)
     long_context: Mapping[str, Any] = Field(default_factory=dict)
+    rl: Mapping[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
     pipeline: Mapping[str, Node] = Field(default_factory=dict)
     claims: Mapping[str, Claim] = Field(default_factory=dict)
@@ -233,6 +234,7 @@ class Change:
 
     relative_l2: float | None
     unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
+    elements: int | None = None
 
 
 @dataclass(frozen=True)
