@@ -18,7 +18,7 @@ _OWN_TO_PAPER = {"code": "code_avg", "science": "gpqa_d", "math": "math_avg", "a
 
 def compared_by_benchmark(subject: Subject) -> bool:
     """Whether the columns are the paper's benchmarks; otherwise they are the domains of the run's own tasks."""
-    return subject.model is not None or subject.has_paper_benchmarks
+    return subject.model is not None or subject.has_paper_benchmarks or not _own_tasks(subject)
 
 
 def columns(subject: Subject, number: int) -> tuple[list[str], tuple[Column, ...]]:
@@ -27,7 +27,7 @@ def columns(subject: Subject, number: int) -> tuple[list[str], tuple[Column, ...
         names = list(paper_table(number).columns)
         titles = [benchmarks().title(name) for name in names]
     else:
-        names = list(own_tasks(list(subject.results.stages.values())))
+        names = list(_own_tasks(subject))
         if "avg" in paper_table(number).columns:
             names = [name for name in names if name != "general"] + ["avg"]
         titles = ["AVG" if name == "avg" else OWN_DOMAINS[name] for name in names]
@@ -68,8 +68,7 @@ def context(
 
 def own_notes(subject: Subject) -> tuple[str, ...]:
     """What the columns of a run without the paper's benchmarks are."""
-    tasks = own_tasks(list(subject.results.stages.values()))
-    listed = [f"{OWN_DOMAINS[domain]}: {', '.join(names)}" for domain, names in tasks.items()]
+    listed = [f"{OWN_DOMAINS[domain]}: {', '.join(names)}" for domain, names in _own_tasks(subject).items()]
     return (
         f"The run has none of the paper's benchmarks; its columns are means of its own tasks ({'; '.join(listed)}).",
         "The paper's rows have its own averages there, and GPQA-D under Science.",
@@ -78,3 +77,7 @@ def own_notes(subject: Subject) -> tuple[str, ...]:
 
 def model_title(model: str) -> str:
     return paper_models()[model].title
+
+
+def _own_tasks(subject: Subject) -> dict[str, list[str]]:
+    return own_tasks(list(subject.results.stages.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from data_prep.files import sha256_file
@@ -43,6 +43,7 @@ class Subject:
     model: str | None
     title: str
     roles: Mapping[str, Role]
+    hashed: dict[str, Artifact] = field(default_factory=dict)
 
     @property
     def has_paper_benchmarks(self) -> bool:
@@ -59,7 +60,9 @@ class Subject:
 
     def artifact(self, path: str) -> Artifact:
         """A file of the run with its hash."""
-        return Artifact(path, sha256_file(self.results.directory / path))
+        if path not in self.hashed:
+            self.hashed[path] = Artifact(path, sha256_file(self.results.directory / path))
+        return self.hashed[path]
 
     def weights(self, before: str, after: str) -> WeightComparison | None:
         return self.results.weights.get((before, after))

@@ -96,5 +96,10 @@ def paper_tables(paper_run: Path) -> dict[int, Table]:
     return by_number(paper_run)
 
 
+@pytest.fixture(scope="session")
+def miniature_tables(miniature_run: Path) -> dict[int, Table]:
+    return by_number(miniature_run)
+
+
 def by_number(run: Path) -> dict[int, Table]:
     return {table.number: table for table in build_tables(load_results(run))}
