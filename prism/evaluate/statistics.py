@@ -64,6 +64,12 @@ def _resamples(size: int) -> list[NDArray[np.float64]]:
     ]
 
 
+def several(samples: int) -> list[int]:
+    """For which k pass@k is told of so many samples: 2, 4, 8 ... and all of them."""
+    powers = [2**power for power in range(1, samples.bit_length()) if 2**power < samples]
+    return [*powers, samples] if samples > 1 else []
+
+
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Unbiased chance that at least one of `k` samples is right: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021).
 

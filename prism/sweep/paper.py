@@ -33,9 +33,12 @@ def with_rows(paper: PaperConfig | None) -> PaperConfig | None:
         )
     table = usable[paper.rows]
     titles = {name: known.title(name) for name in table.columns}
+    names = [_name(row) for row in table.rows]
+    if len(set(names)) < len(names):
+        names = [", ".join((row.model, *row.at.values())) for row in table.rows]
     lines = {
-        _name(row): {title: value for name, title in titles.items() if (value := table.value(row, name)) is not None}
-        for row in table.rows
+        label: {title: value for name, title in titles.items() if (value := table.value(row, name)) is not None}
+        for label, row in zip(names, table.rows, strict=True)
     }
     return paper.model_copy(update={"lines": {**lines, **paper.lines}})
 

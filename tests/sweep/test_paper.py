@@ -62,6 +62,13 @@ def test_lines_of_a_sweeps_own_stay() -> None:
     assert with_rows(None) is None
 
 
+def test_no_row_of_a_table_of_several_models_is_lost() -> None:
+    paper = with_rows(PaperConfig(table="Table 11", rows=11))
+    assert paper is not None
+    assert len(paper.lines) == 21
+    assert paper.lines["granite_3_3_8b, math_code_science, math_code"]["AVG"] == 41.76
+
+
 @pytest.mark.parametrize("number", [1, 12])
 def test_a_table_without_benchmarks_is_refused(number: int) -> None:
     with pytest.raises(
