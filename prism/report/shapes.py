@@ -42,6 +42,7 @@ class Node:
     parent: str | None = Field(None, alias="from")
     prompts_from: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, alias="with")
+    evaluate: bool = True
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def score(subject: Subject, stage: Stage, name: str) -> Cell:
     benchmark = known.benchmarks[name]
     task = next((stage.tasks[one] for one in benchmark.tasks if one in stage.tasks), None)
     if task is None:
-        return missing(stage)
+        return missing(subject, stage)
     return _cell(subject, stage, task, _unlike(task, benchmark))
 
 
@@ -35,7 +35,7 @@ def own_score(subject: Subject, stage: Stage, domain: str) -> Cell:
         return mean([own_score(subject, stage, one) for one in ("code", "science", "math")])
     tasks = [task for task in stage.tasks.values() if task.domain == domain and task.kind in ("generate", "choice")]
     if not tasks:
-        return missing(stage)
+        return missing(subject, stage)
     return mean([_cell(subject, stage, task, ()) for task in tasks])
 
 
@@ -50,11 +50,12 @@ def own_tasks(stages: Sequence[Stage]) -> dict[str, list[str]]:
     return {domain: found[domain] for domain in OWN_DOMAINS if domain in found}
 
 
-def missing(stage: Stage) -> Cell:
+def missing(subject: Subject, stage: Stage) -> Cell:
     """A score that the run doesn't have."""
-    return Cell(
-        notes=(f"Not measured: `prism eval RECIPE --stage {stage.name}`, with a task for it in evaluate.tasks.",)
-    )
+    command = f"prism eval RECIPE --stage {stage.name}"
+    if not subject.results.recipe.pipeline[stage.name].evaluate:
+        command += f" --set pipeline.{stage.name}.evaluate=true"
+    return Cell(notes=(f"Not measured: `{command}`, with a task for it in evaluate.tasks.",))
 
 
 def mean(parts: Sequence[Cell]) -> Cell:
@@ -75,7 +76,7 @@ def mean(parts: Sequence[Cell]) -> Cell:
 def _cell(subject: Subject, stage: Stage, task: TaskResult, notes: tuple[str, ...]) -> Cell:
     estimate, greedy = _estimate(task)
     if estimate is None:
-        return missing(stage)
+        return missing(subject, stage)
     path = f"stages/{stage.name}/evaluate/{task.task}.json"
     return Cell(
         100 * estimate.value,

@@ -85,6 +85,13 @@ def test_a_missing_benchmark_names_its_command_and_leaves_its_average_out(paper_
     assert cell(paper_tables[11], "Math Avg", "MCS", "MC", "run, rl").value == pytest.approx((24 + 22 + 78) / 3)
 
 
+def test_a_stage_that_the_recipe_does_not_evaluate_is_told_how_to(tmp_path: Path) -> None:
+    pipeline = {"base": {"stage": "import", "with": {"path": "models/mistral_7b"}, "evaluate": False}}
+    made_up_run.write_recipe(tmp_path, {"run": {"name": "new"}, "pipeline": pipeline})
+    (note, _) = cell(by_number(tmp_path)[6], "Code Avg", "Base", "run, base").notes
+    assert "`prism eval RECIPE --stage base --set pipeline.base.evaluate=true`" in note
+
+
 def test_an_rl_stage_is_of_the_mix_that_it_draws_from(paper_tables: dict[int, Table]) -> None:
     assert cell(paper_tables[11], "AVG", "MCS", "MC", "paper, Table 11").value == 41.76
     # The paper has no row of RL without mid-training.
