@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from prism.paper.figures import Labels, PaperRow
@@ -40,7 +40,7 @@ class Contradiction:
     inputs: tuple[Cell, ...] = ()
     statements: tuple[Statement, ...] = ()
     recomputed: float | None = None
-    note: str = Field("", description="How to read it.")
+    note: str = ""
 
     def told(self) -> str:
         """In a sentence."""
