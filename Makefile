@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-hybrid test test-full test-slurm test-ray test-nemo test-aligner lint images images-render images-lock test-image sbom dist bench docs clean
+.PHONY: help setup demo demo-hybrid test test-full test-slurm test-ray test-nemo test-aligner test-report lint images images-render images-lock test-image sbom dist bench docs clean
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -72,6 +72,10 @@ test-aligner: $(DEV_STAMP) $(ALIGNER_STAMP) ## NeMo-Aligner from its lock file: 
 	PRISM_TEST_ALIGNER=$(CURDIR)/.venv-aligner/bin/python PRISM_TEST_PYTRITON=$(CURDIR)/.venv-aligner/bin/python \
 	  PRISM_HYDRA_PYTHON=$(CURDIR)/.venv-aligner/bin/python OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
 	  tests/nemo/test_aligner_environment.py tests/nemo/test_reward_server.py tests/nemo/test_overrides.py
+
+test-report: $(DEV_STAMP) ## Reports in headless Chromium: axe-core over every theme and width; needs chromium and npm
+	npm install --no-save --silent axe-core@4.14.1
+	$(BIN)/python -m pytest tests/report
 
 lint: $(DEV_STAMP) ## Format, style, types, and which room may import which
 	$(BIN)/ruff format --check .

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from data_prep.files import write_json
-from prism.analyze.cka import layer_similarities
+from prism.analyze.cka import cka_matrix, layer_similarities
 from prism.analyze.hidden import hidden_states, input_texts
 from prism.analyze.weights import compare
+from prism.errors import BadInput
 from prism.generate.load import load_language_model
 from prism.megatron import checkpoint
 from prism.megatron.layout import layout_of
@@ -42,20 +43,37 @@ def run_analysis(recipe: Recipe, before: str, after: str) -> None:
 
 
 def representations(recipe: Recipe, before: str, after: str) -> list[dict[str, Any]]:
-    """CKA of every layer on every input set."""
+    """CKA of every layer, and of every layer with every other one, on every input set.
+
+    Raises:
+        BadInput: a layer's states aren't finite, or are the same for all inputs.
+    """
     settings = recipe.analyze.cka
     texts = {name: input_texts(recipe.resolve(path), settings.inputs) for name, path in settings.sets.items()}
     states = {stage: _states(recipe, stage, texts) for stage in (before, after)}
     result = []
     for name in texts:
         layers = layer_similarities(states[before][name], states[after][name], settings.resamples, recipe.run.seed)
-        rows = [{"layer": number, "cka": layer.value, **_bounds(asdict(layer))} for number, layer in enumerate(layers)]
-        result.append({"name": name, "layers": rows})
+        rows = [
+            {"layer": number, "cka": layer.value, "low": layer.low, "high": layer.high, "debiased": layer.debiased}
+            for number, layer in enumerate(layers)
+        ]
+        _check(rows, name, before, after)
+        matrix = cka_matrix(states[before][name], states[after][name])
+        result.append(
+            {"name": name, "layers": rows, "matrix": [[round(one, 6) for one in row] for row in matrix.tolist()]}
+        )
     return result
 
 
-def _bounds(layer: dict[str, Any]) -> dict[str, Any]:
-    return {"low": layer["low"], "high": layer["high"]}
+def _check(rows: list[dict[str, Any]], name: str, before: str, after: str) -> None:
+    for row in rows:
+        if not isfinite(row["cka"]):
+            raise BadInput(
+                f"the hidden states of layer {row['layer']} on {name} aren't finite, or all alike",
+                place=f"{before} or {after}",
+                remedy="look for NaN in the checkpoint (prism convert inspect), or use inputs that differ",
+            )
 
 
 def _states(recipe: Recipe, stage: str, texts: dict[str, list[str]]) -> dict[str, Tensor]:

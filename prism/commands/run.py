@@ -66,7 +66,10 @@ def demo(
 
 
 def report(
-    run_directory: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a run; of several, to compare them.", metavar="RUN...")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder or .html file of a comparison; folder for the tables, a file each.")
+    ] = None,
     tables: Annotated[
         bool, typer.Option("--tables", help="Print the paper's tables for the run instead, with the paper's figures.")
     ] = False,
@@ -76,23 +79,26 @@ def report(
     only: Annotated[
         str | None, typer.Option(help="Only these tables, by their numbers in the paper, such as 6,12.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the tables, a file each, instead of printing.")] = None,
 ) -> None:
-    """Write a run's report.html and summary.json anew from what it has so far, or print the paper's tables for it.
+    """Write a run's report.html and summary.json anew from what it has so far, or compare.html of several runs.
+
+    With `--tables`, print the paper's tables for a run instead.
 
     Example: `prism report runs/miniature`, `prism report runs/miniature --tables --only 6,12 --format latex`
     """
+    from prism.errors import UsageError
+
     if tables:
-        _tables(run_directory, form or "markdown", only, out)
+        if len(runs) > 1:
+            raise UsageError("--tables takes one run", place="prism report", remedy="call it once for each")
+        _tables(runs[0], form or "markdown", only, out)
         return
-    given = [name for name, value in (("--format", form), ("--only", only), ("--out", out)) if value is not None]
+    given = [name for name, value in (("--format", form), ("--only", only)) if value is not None]
     if given:
-        from prism.errors import UsageError
-
         raise UsageError(f"{given[0]} goes with --tables", place="prism report", remedy="add --tables, or leave it out")
-    from prism.report import write_report
+    from prism.report import write_comparison, write_report
 
-    print(write_report(run_directory))
+    print(write_report(runs[0]) if len(runs) == 1 else write_comparison(runs, out or Path()))
 
 
 def _tables(run_directory: Path, form: Literal["markdown", "latex"], only: str | None, out: Path | None) -> None:

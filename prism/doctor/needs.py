@@ -57,6 +57,8 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
     slurm = recipe.cluster.slurm
     if slurm.partition is not None or slurm.account is not None:
         yield "slurm"
+    if slurm.container is not None:
+        yield "pyxis"  # enroot is on the compute nodes
     if _runs_programs(recipe) and not recipe.sandbox.allow_unsandboxed:
         yield "sandbox"
 

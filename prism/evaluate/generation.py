@@ -136,6 +136,7 @@ def _judge(
             "formatted": verdict.formatted,
             "stopped": response.stopped,
             "tokens": len(response.tokens),
+            "nll": None if not response.logprobs else round(-_mean(response.logprobs), 6),
         }
         for text, verdict, response in zip(texts, verdicts, responses, strict=True)
     ]

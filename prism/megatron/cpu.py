@@ -10,6 +10,7 @@ What is replaced, and where megatron-core needs it:
 | `Tensor.cuda`, `Module.cuda` | optimizer state, pipeline schedules |
 | streams, events, synchronize, NVTX | distributed data parallel, timers, profiling ranges |
 | `Tensor.type()` naming a CUDA type | gradient clipping and parameter grouping compare type names |
+| `torch.compile`, while it is imported | fused functions for GPUs; the compiler alone takes 3 seconds to import |
 
 The replacements hold for the whole process. They are installed only where no CUDA device is used.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -31,13 +32,26 @@ _FACTORIES = (
 
 
 def stand_in_for_cuda() -> None:
-    """Installs every replacement. Called once, before megatron.core is imported."""
+    """Installs every replacement and imports megatron.core. Called once, before anything else imports it."""
     for name in _FACTORIES:
         setattr(torch, name, _on_cpu(getattr(torch, name)))
     _replace_type_names()
     _replace_placement()
     _replace_streams()
+    with _without_compiler():
+        import megatron.core.tensor_parallel  # noqa: F401
     _replace_rng()
+
+
+@contextlib.contextmanager
+def _without_compiler() -> Iterator[None]:
+    """megatron-core takes its decorator of fused functions (megatron.core.jit) from torch when it is first imported."""
+    compiler = torch.compile
+    torch.compile = lambda function=None, **_: function or (lambda inner: inner)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.compile = compiler
 
 
 def _on_cpu(factory: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -27,8 +27,8 @@ from prism.recipe import ClusterConfig, ModelConfig, Recipe, RlConfig
 from prism.recipe.layouts import replica_size
 
 _GIB = 2**30
-_BYTES = {"fp32": 4, "bf16": 2, "float32": 4, "float16": 2, "bfloat16": 2}
-_STATE_BYTES = 4
+BYTES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "float32": 4, "float16": 2, "bfloat16": 2}
+_STATEBYTES = 4
 """Mamba's states are fp32."""
 
 
@@ -130,7 +130,7 @@ class _Stage:
             sequence, together = sequence_bytes(model, config, cluster), slots(config, cluster)
             return RlMemory([Phase("rollout", {**rests, "caches": together * sequence}), *phases], together)
         share = config.generator.vllm.gpu_memory_utilization * self.gib * _GIB
-        weights = _BYTES[config.generator.vllm.dtype] * self.whole / config.generator.vllm.tensor_parallel
+        weights = BYTES[config.generator.vllm.dtype] * self.whole / config.generator.vllm.tensor_parallel
         server = {"generator weights": weights, "generator caches": max(0.0, share - weights)}
         sequences = max(0.0, share - weights) / sequence_bytes(model, config, cluster)
         if config.placement.mode == "separate":
@@ -142,7 +142,7 @@ class _Stage:
         config, reference = self.config, 0.0
         if config.kl_coefficient > 0:
             reference += 0 if config.placement.offload_reference else 4 * parameters
-            reference += 0 if config.precision == "fp32" else _BYTES[config.precision] * parameters
+            reference += 0 if config.precision == "fp32" else BYTES[config.precision] * parameters
         parts = asdict(found)
         return {
             **{name: parts[name] for name in ("weights", "gradients", "optimizer")},
@@ -169,7 +169,7 @@ def sequence_bytes(model: ModelConfig, config: RlConfig, cluster: ClusterConfig)
     vllm = config.generator.kind == "vllm"
     tensor = config.generator.vllm.tensor_parallel if vllm else cluster.tensor_parallel
     layers = 1 if vllm else cluster.pipeline_parallel
-    width = _BYTES[config.generator.vllm.dtype if vllm else config.precision]
+    width = BYTES[config.generator.vllm.dtype if vllm else config.precision]
     length = _sequence_tokens(model, config)
     kinds = model.hybrid_pattern or "*" * model.num_layers
     groups = model.num_query_groups or model.num_attention_heads
@@ -178,7 +178,7 @@ def sequence_bytes(model: ModelConfig, config: RlConfig, cluster: ClusterConfig)
     if model.mamba is not None:
         mamba = model.mamba
         channels = mamba.inner_size + 2 * mamba.num_groups * mamba.state_dim
-        states = mamba.inner_size * mamba.state_dim * _STATE_BYTES + channels * mamba.conv_kernel * width
+        states = mamba.inner_size * mamba.state_dim * _STATEBYTES + channels * mamba.conv_kernel * width
         total += kinds.count("M") * states / tensor
     return total / layers
 

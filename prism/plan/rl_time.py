@@ -16,12 +16,10 @@ from dataclasses import dataclass
 
 from prism.plan.devices import Device, Efficiency
 from prism.plan.memory import census_of
-from prism.plan.rl_memory import sequence_bytes, slots, trainer_work
+from prism.plan.rl_memory import BYTES, sequence_bytes, slots, trainer_work
 from prism.plan.time import forward_s, step_time
 from prism.recipe import ClusterConfig, ModelConfig, Recipe, RlConfig
 from prism.recipe.layouts import replica_size
-
-_WIDTH = {"fp32": 4, "bf16": 2, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,13 @@ def rl_time(recipe: Recipe, stage: str, vocab_size: int, device: Device, efficie
     work = trainer_work(model, vocab_size, config, cluster)
     reference = forward_s(work, device, efficiency) * work.micro_batches * config.updates_per_step
     return RlTime(
-        rollout_s=_rollout(model, config, cluster, census_of(work).model_parameters, device, efficiency),
+        rollout_s=rollout_s(model, config, cluster, census_of(work).model_parameters, device, efficiency),
         reference_s=reference if config.kl_coefficient > 0 else 0.0,
         update_s=step_time(work, device, efficiency).total_s * config.updates_per_step,
     )
 
 
-def _rollout(
+def rollout_s(
     model: ModelConfig,
     config: RlConfig,
     cluster: ClusterConfig,
@@ -57,16 +55,21 @@ def _rollout(
     device: Device,
     efficiency: Efficiency,
 ) -> float:
+    """Seconds that a step's responses take, all of full length.
+
+    Args:
+        parameters: of the whole model.
+    """
     responses = config.prompts_per_step * config.responses_per_prompt
     if config.generator.kind == "megatron":
         together, replicas = slots(config, cluster), max(1, cluster.processes // replica_size(cluster))
-        share, width = cluster.tensor_parallel, _WIDTH[config.precision]
+        share, width = cluster.tensor_parallel, BYTES[config.precision]
         # Pipeline stages work one after the other: each reads its own share of weights and caches.
         stages = cluster.pipeline_parallel
     else:
         vllm = config.generator.vllm
         together = min(config.generator.vllm.in_flight, responses)
-        replicas, share, width, stages = max(vllm.engines, len(vllm.urls)), vllm.tensor_parallel, _WIDTH[vllm.dtype], 1
+        replicas, share, width, stages = max(vllm.engines, len(vllm.urls)), vllm.tensor_parallel, BYTES[vllm.dtype], 1
     rounds = math.ceil(responses / replicas / together)
     length = min(model.max_position_embeddings, config.max_response_tokens)
     read = parameters * width / share + together * sequence_bytes(model, config, cluster) * stages / 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prism.plan.memory import GIB
 from prism.plan.rl_memory import in_words
+from prism.plan.sampling import SamplingPlan
 from prism.plan.search import Proposal
 from prism.plan.stages import Plan, StagePlan
 
@@ -22,6 +23,8 @@ def tables(plan: Plan) -> Iterator[Table]:
     yield _work(plan.stages)
     yield _memory(plan.stages)
     yield _time(plan.stages)
+    if plan.samplings:
+        yield _sampling(plan.samplings)
     yield _disk(plan)
 
 
@@ -88,6 +91,39 @@ def _time(stages: Sequence[StagePlan]) -> Table:
         else:
             cells = [""] * 6
         table.add_row(stage.name, _seconds(stage.step_s), *cells, f"{stage.days:,.2f}", f"{stage.gpu_hours:,.0f}")
+    return table
+
+
+def _sampling(stages: Sequence[SamplingPlan]) -> Table:
+    table = _table(
+        "sampling",
+        "from",
+        "devices",
+        "prompts",
+        "responses each",
+        "tokens each",
+        "GiB a rank",
+        "in caches",
+        "1,000 prompts",
+        "hours x devices",
+        "days",
+        left=2,
+    )
+    for stage in stages:
+        devices = stage.cluster.processes
+        table.add_row(
+            stage.name,
+            stage.parent or "-",
+            f"{devices:,}",
+            "all" if stage.prompts is None else f"{stage.prompts:,}",
+            f"{stage.samples:,}",
+            f"<= {stage.response_tokens:,}",
+            _gib(stage.phase.bytes),
+            f"{stage.sequences:,.0f}",
+            f"<= {_seconds(stage.a_thousand_s)}",
+            f"<= {stage.a_thousand_s * devices / 3_600:,.1f}",
+            "-" if stage.seconds is None else f"<= {stage.seconds / 86_400:,.2f}",
+        )
     return table
 
 
@@ -196,6 +232,20 @@ def as_json(plan: Plan, found: dict[str, list[Proposal]]) -> dict[str, Any]:
         "parameters": plan.parameters,
         "vocab_size": plan.vocab_size,
         "stages": stages,
+        "samplings": {
+            one.name: {
+                "devices": one.cluster.processes,
+                "prompts": one.prompts,
+                "responses_per_prompt": one.samples,
+                "response_tokens": one.response_tokens,
+                "bytes": dict(one.phase.parts),
+                "device_bytes": one.device_gib * GIB,
+                "sequences": one.sequences,
+                "a_thousand_prompts_s": one.a_thousand_s,
+                "seconds": one.seconds,
+            }
+            for one in plan.samplings
+        },
         "files": [{**asdict(one), "total_bytes": one.total_bytes} for one in plan.files],
     }
 

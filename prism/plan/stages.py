@@ -9,6 +9,7 @@ from prism.plan.disk import Files, files
 from prism.plan.memory import GIB, Rank, census_of, ranks, training_work, worst
 from prism.plan.rl_memory import RlMemory, check_rl_memory, trainer_work
 from prism.plan.rl_time import RlTime, rl_time
+from prism.plan.sampling import SamplingPlan, sampling_plan
 from prism.plan.time import StepTime, step_time
 from prism.recipe import TRAINING_KINDS, ClusterConfig, Recipe
 from prism.recipe.schema.training import MidtrainConfig
@@ -58,12 +59,16 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """parameters: of the model, no padding and no copies."""
+    """parameters: of the model, no padding and no copies.
+
+    stages: those that train.  samplings: those that only sample.
+    """
 
     name: str
     parameters: int
     vocab_size: int
     stages: tuple[StagePlan, ...]
+    samplings: tuple[SamplingPlan, ...]
     files: tuple[Files, ...]
 
 
@@ -71,14 +76,17 @@ def plan(recipe: Recipe, only: str | None = None) -> Plan:
     """The plan of a recipe, or of its stage `only`.
 
     Raises:
-        GateRefused: an RL stage doesn't fit its devices.
+        GateRefused: an RL or difficulty stage doesn't fit its devices.
         RecipeError: a cluster section names an unknown device.
     """
     vocab_size = vocabulary(recipe)
     names = [name for name in recipe.pipeline if only in (None, name)]
     stages = [stage for name in names if (stage := plan_stage(recipe, name, vocab_size)) is not None]
+    filters = [name for name in names if recipe.pipeline[name].stage == "difficulty"]
+    samplings = [found for name in filters if (found := sampling_plan(recipe, name, vocab_size)) is not None]
     parameters = model_parameters(recipe, vocab_size)
-    return Plan(recipe.run.name, parameters, vocab_size, tuple(stages), tuple(files(recipe, parameters, vocab_size)))
+    disk = tuple(files(recipe, parameters, vocab_size))
+    return Plan(recipe.run.name, parameters, vocab_size, tuple(stages), tuple(samplings), disk)
 
 
 def vocabulary(recipe: Recipe) -> int:
@@ -96,7 +104,7 @@ def model_parameters(recipe: Recipe, vocab_size: int) -> int:
 
 
 def plan_stage(recipe: Recipe, name: str, vocab_size: int) -> StagePlan | None:
-    """None for a stage that neither trains nor samples."""
+    """None for a stage that doesn't train."""
     kind = recipe.pipeline[name].stage
     if kind in TRAINING_KINDS:
         return training_plan(recipe, name, vocab_size, recipe.cluster_config(name), recipe.training_config(name))

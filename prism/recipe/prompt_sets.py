@@ -11,6 +11,9 @@ from prism.recipe.recipe import Recipe
 from prism.recipe.schema.prompt_sets import PromptSetConfig
 from prism.recipe.schema.rl import RlConfig
 
+PROMPTS_AT_ONCE = 64
+"""Prompts that a data-parallel rank of a difficulty stage samples before it writes: the most that a kill costs."""
+
 
 def prompt_sets(recipe: Recipe) -> dict[str, PromptSet]:
     """By domain, with the folders that the sources lie in."""

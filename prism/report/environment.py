@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from prism.report import numbers
+from prism.report.charts.data import as_lines
 
 _FILTERS = ("decimal", "percent", "signed", "significant", "short", "duration")
 
@@ -23,6 +24,8 @@ def render_page(template: str, page: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters["lines"] = as_lines
     environment.filters |= {name: getattr(numbers, name) for name in _FILTERS}
     style, script = (Markup((folder / name).read_text()) for name in ("page.css", "page.js"))
     return environment.get_template(template).render(page=page, style=style, script=script)

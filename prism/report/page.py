@@ -13,8 +13,11 @@ from prism.report.charts.figure import Figure
 from prism.report.claims import ClaimResult, evaluate_claims
 from prism.report.environment import render_page
 from prism.report.results import Results, load_results
+from prism.report.sections.answers import Answer, answers
+from prism.report.sections.artifacts import ShownArtifact, artifacts
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
+from prism.report.sections.confidence import Confidence, confidence
 from prism.report.sections.evaluation import Evaluation, evaluation
 from prism.report.sections.gate import gate
 from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, retention
@@ -37,6 +40,7 @@ class Page:
     """Everything that the template reads."""
 
     overview: Overview
+    answers: tuple[Answer, ...]
     claims: Sequence[ClaimResult]
     chain: Markup
     blends: tuple[BlendView, ...]
@@ -47,12 +51,14 @@ class Page:
     gate: tuple[Figure, ...]
     long_context: LongContext | None
     reinforcement: tuple[Figure, ...]
+    confidence: tuple[Confidence, ...]
     samples: tuple[ShownPrompt, ...]
     prompts_per_task: int
     weights: Weights
     representations: tuple[Figure, ...]
     least_cka: tuple[tuple[str, float], ...]
     timing: Figure | None
+    artifacts: tuple[ShownArtifact, ...]
     recipe_text: str
     paper: str = PAPER
 
@@ -76,6 +82,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
     """The whole page as text, with nothing outside of it."""
     page = Page(
         overview=overview(results, claims),
+        answers=answers(results, claims),
         claims=claims,
         chain=chain(results),
         blends=blends(results),
@@ -86,12 +93,14 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         gate=gate(results),
         long_context=long_context(results),
         reinforcement=reinforcement(results),
+        confidence=confidence(results),
         samples=samples(results),
         prompts_per_task=PROMPTS_PER_TASK,
         weights=weights(results),
         representations=representations(results),
         least_cka=least(results),
         timing=timing(results),
+        artifacts=artifacts(results),
         recipe_text=results.recipe_text,
     )
     return render_page("page.html.j2", page)

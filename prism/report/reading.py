@@ -1,8 +1,16 @@
-"""Reads the files of a run directory: a missing file is None, a damaged one an error that names it."""
+"""Reads the files of a run directory: a missing file is None, a damaged one an error that names it.
+
+What is read is noted with its hash, so that a page can say which bytes its figures come from.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +27,40 @@ _VERSIONS = {"BlendLock": 2, "RecipeFile": RECIPE.version}
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True)
+class Artifact:
+    """A file as it was read. path: within the run's folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+_READ: ContextVar[dict[Path, Artifact] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def noting(directory: Path) -> Iterator[dict[Path, Artifact]]:
+    """Collects what is read inside, by path, in the order of reading."""
+    found: dict[Path, Artifact] = {}
+    token = _READ.set(found)
+    try:
+        yield found
+    finally:
+        _READ.reset(token)
+        for path, artifact in found.items():
+            found[path] = Artifact(path.relative_to(directory).as_posix(), artifact.bytes, artifact.sha256)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content, noted."""
+    content = path.read_bytes()
+    found = _READ.get()
+    if found is not None:
+        found[path] = Artifact(str(path), len(content), hashlib.sha256(content).hexdigest())
+    return content
+
+
 def read_json(path: Path, shape: type[_T]) -> _T | None:
     """The file's content as `shape`; None where there is no file.
 
@@ -27,7 +69,7 @@ def read_json(path: Path, shape: type[_T]) -> _T | None:
     """
     if not path.is_file():
         return None
-    return _as(shape, _parse(path.read_text(), str(path), path), path)
+    return _as(shape, _parse(_text(path), str(path), path), path)
 
 
 def read_json_lines(path: Path, shape: type[_T]) -> tuple[_T, ...] | None:
@@ -40,7 +82,7 @@ def read_json_lines(path: Path, shape: type[_T]) -> tuple[_T, ...] | None:
         return None
     adapter = TypeAdapter(shape)
     rows = []
-    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
+    for number, line in enumerate(_text(path).splitlines(keepends=True), start=1):
         if not line.strip() or not line.endswith("\n"):
             continue
         place = f"{path}:{number}"
@@ -56,12 +98,19 @@ def read_yaml(path: Path, shape: type[_T]) -> tuple[_T, str] | None:
     """
     if not path.is_file():
         return None
-    text = path.read_text()
+    text = _text(path)
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadInput(f"not valid YAML ({_first_line(error)})", place=str(path), remedy=_remedy(path)) from None
     return _as(shape, values, path), text
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"not UTF-8 text ({error})", place=str(path), remedy=_remedy(path)) from None
 
 
 def _parse(text: str, place: str, path: Path) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from prism.errors import BadInput
 from prism.recipe import TRAINING_KINDS
-from prism.report.reading import read_json, read_json_lines, read_yaml
+from prism.report.reading import Artifact, noting, read_bytes, read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
     BlendLock,
     CkaComparison,
@@ -74,7 +74,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Results:
-    """A run. `stages` are in the recipe's order; `recipe_text` is recipe.yaml as it stands."""
+    """A run. `stages` are in the recipe's order; `recipe_text` is recipe.yaml as it stands.
+
+    artifacts: the files that all this was read from.
+    """
 
     directory: Path
     recipe: RecipeFile
@@ -84,6 +87,7 @@ class Results:
     weights: Mapping[Pair, WeightComparison]
     cka: Mapping[Pair, CkaComparison]
     nodes: Mapping[str, NodeTime]
+    artifacts: tuple[Artifact, ...] = ()
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every finished node but the report's own."""
@@ -116,6 +120,12 @@ def load_results(directory: Path) -> Results:
     Raises:
         BadInput: recipe.yaml is missing, or a file is damaged; the file is named.
     """
+    with noting(directory) as read:
+        results = _load(directory)
+    return replace(results, artifacts=tuple(read.values()))
+
+
+def _load(directory: Path) -> Results:
     recipe_path = directory / "recipe.yaml"
     read = read_yaml(recipe_path, RecipeFile)
     if read is None:
@@ -171,5 +181,4 @@ def _all(folder: Path, shape: type[_T]) -> list[_T]:
 def _count_lines(path: Path) -> int | None:
     if not path.is_file():
         return None
-    with path.open("rb") as handle:
-        return sum(1 for line in handle if line.strip())
+    return sum(1 for line in read_bytes(path).splitlines() if line.strip())

@@ -212,10 +212,12 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response and what its verifier said."""
+    """A response and what its verifier said. nll: mean -log p of its tokens at temperature 1, in nats."""
 
     text: str
     correct: bool
+    tokens: int | None = None
+    nll: float | None = None
 
 
 @dataclass(frozen=True)
@@ -268,14 +270,16 @@ class LayerCka:
     cka: float
     low: float
     high: float
+    debiased: float | None = None
 
 
 @dataclass(frozen=True)
 class CkaInputs:
-    """CKA by layer on one set of inputs."""
+    """CKA by layer on one set of inputs. `matrix`: of every layer before with every layer after."""
 
     name: str
     layers: tuple[LayerCka, ...]
+    matrix: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from prism.megatron.parallel import (
 )
 from prism.megatron.trainee import Trainee, build_frozen
 from prism.prompts import PromptContract
-from prism.recipe.prompt_sets import prompts_read
+from prism.recipe.prompt_sets import PROMPTS_AT_ONCE, prompts_read
 from prism.rl.clock import patience
 from prism.rl.difficulty_records import DifficultyRecords, Sample, difficulty_path, read_measured
 from prism.rl.mixes import Kept, Measured, domain_mixes, mix
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from prism.recipe import Recipe, RlConfig
 
 log = logging.getLogger("prism.rl")
-
-_PROMPTS_AT_ONCE = 64
-"""A data-parallel rank samples so many prompts before their samples are written: the most that a kill costs."""
 
 _PURPOSE = 3
 """Tells these samples' randomness from that of RL's rollouts, which mix other integers with the same seed."""
@@ -153,7 +150,7 @@ def candidates(recipe: Recipe, stage: str) -> list[RlPrompt]:
     return found
 
 
-def measure(prompts: Sequence[RlPrompt], roll: RollOut, folder: Path, at_once: int = _PROMPTS_AT_ONCE) -> None:
+def measure(prompts: Sequence[RlPrompt], roll: RollOut, folder: Path, at_once: int = PROMPTS_AT_ONCE) -> None:
     """Samples and judges every prompt that the folder doesn't hold yet; each rank takes its share, the first one
     writes. Call it inside process groups.
 

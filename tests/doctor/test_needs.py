@@ -24,6 +24,7 @@ def test_a_large_model_needs_a_gpu_and_room_and_the_miniature_neither() -> None:
         ("kernels.scan=mamba_ssm", "mamba_ssm"),
         ("kernels.conv=causal_conv1d", "causal_conv1d"),
         ("cluster.slurm.partition=gpu", "slurm"),
+        ("cluster.slurm.container=image.sqsh", "pyxis"),
         ("midtrain.precision=fp8", "transformer_engine"),
     ],
 )

@@ -57,6 +57,26 @@ def test_what_doesn_t_fit_is_refused_with_a_layout_that_fits(capsys: pytest.Capt
     assert prism_plan(*arguments, *shlex.split(remedy[1].rstrip("."))) == 0
 
 
+def test_sampling_before_rl_is_planned_and_refused_with_slots_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    slots = "pipeline.hard.with.generator.slots"
+    arguments = ["llama_3_1_8b/math", "--stage", "hard", "--json", "--set"]
+    assert prism_plan(*arguments, f"{slots}=64") == 0
+    found = json.loads(capsys.readouterr().out)["samplings"]["hard"]
+    # A token: 32 layers x 2 x 2 groups of the GPU x 128 x 2 bytes = 32 KiB; 16,384 of them 0.5 GiB.
+    assert found["bytes"]["caches"] == 64 * 2**29
+    assert (found["prompts"], found["seconds"]) == (None, None)
+    assert prism_plan(*arguments, f"{slots}=256") == 3
+    assert f"{slots} to 128" in " ".join(capsys.readouterr().err.split())
+
+
+def test_sampling_of_bounded_prompt_sets_has_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    bounds = "rl.difficulty.prompts_per_domain={math: 1000, code: 500, science: 500}"
+    assert prism_plan("llama_3_1_8b/math", "--stage", "hard", "--json", "--set", bounds) == 0
+    found = json.loads(capsys.readouterr().out)["samplings"]["hard"]
+    assert found["prompts"] == 2_000
+    assert found["seconds"] == pytest.approx(2 * found["a_thousand_prompts_s"])
+
+
 def test_a_search_proposes_layouts_that_fit_fastest_first() -> None:
     install()
     keys = ["pipeline.mid.cluster={processes: 2, tensor_parallel: 2}", "model.vocab_size=96"]

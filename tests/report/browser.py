@@ -14,6 +14,18 @@ import pytest
 _CONSOLE = re.compile(r"CONSOLE[:(]\d+\)?\]\s*(?P<message>.*)")
 _OWN = ("file:", "data:", "blob:", "about:", "chrome:", "devtools:", "chrome-extension:")
 
+BARE = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+"""Options of a browser that does nothing by itself and resolves no name."""
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -34,19 +46,7 @@ def open_page(page: Path, folder: Path, *, width: int = 1440) -> Visit:
     if chromium is None:
         pytest.skip("Chromium isn't installed (on Debian: apt-get install chromium)")
     network_log = folder / "network.json"
-    common = [
-        chromium,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-        "--hide-scrollbars",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={folder / 'profile'}",
-        f"--window-size={width},1200",
-    ]
+    common = [chromium, *BARE, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1200"]
     logged = [*common, "--enable-logging=stderr", "--v=0", f"--log-net-log={network_log}", "--virtual-time-budget=2000"]
     done = subprocess.run(
         [*logged, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True

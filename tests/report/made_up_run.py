@@ -122,13 +122,16 @@ def write_cka(run: Path, before: str, after: str, minimum: float, inputs: Sequen
         {"layer": layer, "cka": cka, "low": cka - 0.2 * (1 - cka), "high": cka + 0.1 * (1 - cka)}
         for layer, cka in enumerate(layers)
     ]
+    matrix = [
+        [layers[row] if row == column else 0.9 / (1 + abs(row - column)) for column in range(4)] for row in range(4)
+    ]
     write_json(
         run / f"analysis/cka/{before}__{after}.json",
         {
             "schema_version": 1,
             "before": before,
             "after": after,
-            "inputs": [{"name": name, "layers": rows} for name in inputs],
+            "inputs": [{"name": name, "layers": rows, "matrix": matrix} for name in inputs],
             "minimum": minimum,
         },
     )

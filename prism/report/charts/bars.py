@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prism.report.charts.data import Cell, Data, without_empty_columns
 from prism.report.charts.figure import Figure, Key
 from prism.report.charts.lines import WIDTH
 from prism.report.charts.scale import linear_scale
@@ -62,4 +63,14 @@ def bar_chart(heading: str, series: Sequence[tuple[str, int]], bars: Sequence[Ba
     )
     used = {part.series for bar in bars for part in bar.parts}
     legend = tuple(Key(name, colour(tint), "dot") for index, (name, tint) in enumerate(series) if index in used)
-    return Figure(heading, svg, legend, note)
+    return Figure(heading, svg, legend, note, _table([name for name, _ in series], bars))
+
+
+def _table(names: Sequence[str], bars: Sequence[Bar]) -> Data:
+    rows: list[list[Cell]] = []
+    for bar in bars:
+        sums: dict[int, float] = {}
+        for part in bar.parts:
+            sums[part.series] = sums.get(part.series, 0.0) + part.value
+        rows.append([bar.label, *(sums.get(index) for index in range(len(names)))])
+    return without_empty_columns(["", *names], rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from prism.report.charts.data import Cell, Data, without_empty_columns
 from prism.report.charts.figure import Figure, Key
 from prism.report.charts.lines import WIDTH, Axis
 from prism.report.charts.scale import Scale, linear_scale, log_scale, tick_label
@@ -80,7 +81,20 @@ def dot_chart(
         for index, one in enumerate(series)
         if index in used
     )
-    return Figure(heading, svg, legend if len(legend) > 1 else (), note)
+    return Figure(heading, svg, legend if len(legend) > 1 else (), note, _table(series, rows, x))
+
+
+def _table(series: Sequence[DotSeries], rows: Sequence[Row], x: Axis) -> Data:
+    columns = ["", *(f"{one.name}{end}" for one in series for end in (f" ({x.label})", ", low", ", high"))]
+    lines: list[list[Cell]] = []
+    for row in rows:
+        marks = {mark.series: mark for mark in row.marks}
+        cells: list[Cell] = [row.label]
+        for index in range(len(series)):
+            mark = marks.get(index)
+            cells += [None] * 3 if mark is None else [mark.value, mark.low, mark.high]
+        lines.append(cells)
+    return without_empty_columns(columns, lines)
 
 
 def _axis(xs: Scale, height: float) -> list[Markup]:

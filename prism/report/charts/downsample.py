@@ -8,7 +8,7 @@ from itertools import accumulate
 
 Point = tuple[float, float]
 
-MOST_POINTS = 600
+MOST_POINTS = 400
 
 
 def downsample(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:

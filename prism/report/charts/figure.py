@@ -7,6 +7,8 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from prism.report.charts.data import NO_DATA, Data
+
 
 @dataclass(frozen=True)
 class Key:
@@ -19,9 +21,13 @@ class Key:
 
 @dataclass(frozen=True)
 class Figure:
-    """`note` says in a sentence what to see; an empty `svg` means there is nothing to show yet."""
+    """`note` says in a sentence what to see; an empty `svg` means there is nothing to show yet.
+
+    data: the values that the chart shows.
+    """
 
     title: str
     svg: Markup
     legend: tuple[Key, ...] = ()
     note: str = ""
+    data: Data = NO_DATA

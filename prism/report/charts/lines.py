@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from prism.report.charts.data import Data, by_x
 from prism.report.charts.downsample import Point, downsample
 from prism.report.charts.figure import Figure, Key
 from prism.report.charts.scale import Scale, linear_scale, log_scale, tick_label
@@ -64,7 +65,20 @@ def line_chart(heading: str, series: Sequence[Series], x: Axis, y: Axis, *, note
         data_xlabel=x.label,
     )
     legend = tuple(Key(one.name, colour(one.colour)) for one in drawn if not one.faint)
-    return Figure(heading, svg, legend, note)
+    return Figure(heading, svg, legend, note, _table(drawn, x))
+
+
+def _table(series: Sequence[Series], x: Axis) -> Data:
+    """Of the curves that have a name, as they are drawn, with what bounds their bands."""
+    curves: dict[str, list[Point]] = {}
+    for one in series:
+        if one.faint:
+            continue
+        curves.setdefault(one.name, []).extend(one.points)
+        if one.band:
+            curves.setdefault(f"{one.name}, low", []).extend((px, low) for px, low, _ in one.band)
+            curves.setdefault(f"{one.name}, high", []).extend((px, high) for px, _, high in one.band)
+    return by_x(x.label, curves)
 
 
 def _scales(series: Sequence[Series], x: Axis, y: Axis) -> tuple[Scale, Scale]:

@@ -13,8 +13,8 @@ from prism.report.sections.evaluation import mark
 from prism.report.sections.palette import in_order
 from prism.report.shapes import Estimate, TaskResult
 
-_METRIC = {"choice": "accuracy", "bits_per_byte": "bits_per_byte"}
-_KEPT_DOMAINS = ("general", "chat")
+METRIC = {"choice": "accuracy", "bits_per_byte": "bits_per_byte"}
+KEPT_DOMAINS = ("general", "chat")
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,24 @@ class LikelihoodTask:
 
 def retention(results: Results) -> tuple[LikelihoodTask, ...]:
     """Tasks on general knowledge and text."""
-    return tuple(task for task in _tasks(results) if task.domain in _KEPT_DOMAINS)
+    return tuple(task for task in _tasks(results) if task.domain in KEPT_DOMAINS)
 
 
 def other_likelihood(results: Results) -> tuple[LikelihoodTask, ...]:
     """Tasks on the domains that training is after."""
-    return tuple(task for task in _tasks(results) if task.domain not in _KEPT_DOMAINS)
+    return tuple(task for task in _tasks(results) if task.domain not in KEPT_DOMAINS)
 
 
 def _tasks(results: Results) -> list[LikelihoodTask]:
     chain = results.main_chain()
     stages = [results.stages[name] for name in in_order(results.stages, chain) if results.stages[name].tasks]
-    found = {name: task for stage in stages for name, task in stage.tasks.items() if task.kind in _METRIC}
+    found = {name: task for stage in stages for name, task in stage.tasks.items() if task.kind in METRIC}
     views = [_view(name, task, stages, chain) for name, task in found.items()]
     return [view for view in views if view is not None]
 
 
 def _view(name: str, task: TaskResult, stages: Sequence[Stage], chain: Sequence[str]) -> LikelihoodTask | None:
-    metric, choice = _METRIC[task.kind], task.kind == "choice"
+    metric, choice = METRIC[task.kind], task.kind == "choice"
     measured = [
         (stage.name, stage.tasks[name].metrics.get(metric) if name in stage.tasks else None) for stage in stages
     ]

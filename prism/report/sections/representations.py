@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from prism.report.charts.figure import Figure
+from prism.report.charts.heat import heat_map
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results
 from prism.report.sections.palette import pair_name, pairs
+from prism.report.shapes import CkaComparison
+
+_MOST_MATRICES = 3
 
 
 def representations(results: Results) -> tuple[Figure, ...]:
-    """One chart for every set of inputs, with a curve and its interval for every pair."""
+    """A chart for every set of inputs, with a curve and its interval for every pair; the first pairs layer by layer."""
     compared = [results.cka[pair] for pair in pairs(results) if pair in results.cka]
     sets = dict.fromkeys(inputs.name for one in compared for inputs in one.inputs)
     figures = []
@@ -27,7 +31,18 @@ def representations(results: Results) -> tuple[Figure, ...]:
             if inputs.name == name
         ]
         figures.append(line_chart(f"CKA on {name}", series, Axis("layer", whole=True), Axis("linear CKA", high=1.0)))
+    figures += [_layers(one) for one in compared[:_MOST_MATRICES]]
     return tuple(figure for figure in figures if figure is not None)
+
+
+def _layers(one: CkaComparison) -> Figure | None:
+    """Every layer with every layer, on the first set of inputs that was compared so."""
+    first = next((inputs for inputs in one.inputs if inputs.matrix), None)
+    if first is None:
+        return None
+    heading = f"CKA of every layer, {pair_name((one.before, one.after))}"
+    note = f"On {first.name}. Where the diagonal stays full, layers kept their place."
+    return heat_map(heading, first.matrix, f"layer of {one.before}", f"layer of {one.after}", note=note)
 
 
 def least(results: Results) -> tuple[tuple[str, float], ...]:

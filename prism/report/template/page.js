@@ -17,21 +17,19 @@
   function legendToggles() {
     for (const figure of document.querySelectorAll("figure")) {
       for (const item of figure.querySelectorAll(".legend li")) {
+        const button = Object.assign(document.createElement("button"), { type: "button" });
         const flip = () => {
           const off = item.classList.toggle("off");
-          item.setAttribute("aria-pressed", String(!off));
+          button.setAttribute("aria-pressed", String(!off));
           for (const mark of figure.querySelectorAll("svg .series")) {
             if (mark.dataset.series === item.dataset.series) mark.classList.toggle("off", off);
           }
         };
         item.classList.add("toggles");
-        item.tabIndex = 0;
-        item.setAttribute("role", "button");
-        item.setAttribute("aria-pressed", "true");
-        item.addEventListener("click", flip);
-        item.addEventListener("keydown", (event) => {
-          if (event.key === "Enter" || event.key === " ") { event.preventDefault(); flip(); }
-        });
+        button.append(...item.childNodes);
+        button.setAttribute("aria-pressed", "true");
+        button.addEventListener("click", flip);
+        item.append(button);
       }
     }
   }
@@ -97,6 +95,96 @@
     return line;
   }
 
+  function savers() {
+    for (const figure of document.querySelectorAll("figure")) {
+      const data = figure.querySelector(".data");
+      if (!data) continue;
+      data.hidden = false;
+      data.addEventListener("toggle", () => tabulate(data), { once: true });
+      for (const button of data.querySelectorAll("button")) {
+        button.addEventListener("click", () => savings[button.dataset.save](figure));
+      }
+    }
+  }
+
+  const linesOf = (data) => JSON.parse(data.querySelector("script").textContent);
+
+  function tabulate(data) {
+    const table = document.createElement("table");
+    linesOf(data).forEach((line, number) => {
+      const row = (number ? table.tBodies[0] || table.createTBody() : table.createTHead()).insertRow();
+      line.forEach((value, place) => {
+        const heads = number ? place === 0 : value !== "";
+        const cell = row.appendChild(document.createElement(heads ? "th" : "td"));
+        if (heads) cell.scope = number ? "row" : "col";
+        if (place) cell.className = "n";
+        cell.textContent = value ?? "";
+      });
+    });
+    data.querySelector(".scroll").append(table);
+  }
+
+  const savings = {
+    csv(figure) {
+      const quoted = (value) => (/[",\n]/.test(value) ? '"' + value.replaceAll('"', '""') + '"' : value);
+      const rows = linesOf(figure.querySelector(".data")).map((line) => line.map((value) => quoted(String(value ?? ""))).join(","));
+      save(figure, "csv", new Blob([rows.join("\n") + "\n"], { type: "text/csv" }));
+    },
+    svg(figure) {
+      save(figure, "svg", new Blob([alone(figure.querySelector("svg"))], { type: "image/svg+xml" }));
+    },
+    png(figure) {
+      const picture = figure.querySelector("svg"), { width, height } = picture.viewBox.baseVal, image = new Image();
+      image.onload = () => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: 3 * width, height: 3 * height });
+        const pen = canvas.getContext("2d");
+        pen.fillStyle = getComputedStyle(figure).backgroundColor;
+        pen.fillRect(0, 0, canvas.width, canvas.height);
+        pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+        canvas.toBlob((blob) => save(figure, "png", blob));
+      };
+      image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(alone(picture));
+    },
+  };
+
+  // A chart that needs no style sheet: every mark gets the style that it has on the page.
+  function alone(picture) {
+    const copy = picture.cloneNode(true), { width, height } = picture.viewBox.baseVal;
+    for (const hidden of copy.querySelectorAll(".series.off, .cursor")) hidden.remove();
+    const marks = picture.querySelectorAll(":not(.series.off, .series.off *, .cursor, title)");
+    copy.querySelectorAll(":not(title)").forEach((mark, index) => {
+      const style = getComputedStyle(marks[index]);
+      for (const key of ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-size", "font-family", "font-weight"]) {
+        mark.style.setProperty(key, style.getPropertyValue(key));
+      }
+      mark.removeAttribute("class");
+    });
+    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    return new XMLSerializer().serializeToString(copy);
+  }
+
+  function save(figure, ending, blob) {
+    const name = figure.querySelector("h3").textContent.trim().replaceAll(/[^A-Za-z0-9]+/g, "_").toLowerCase();
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name + "." + ending });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  // What scrolls can be scrolled from the keyboard.
+  function reachable() {
+    const mark = () => {
+      for (const part of document.querySelectorAll(".scroll, pre")) {
+        if (part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight) part.tabIndex = 0;
+        else part.removeAttribute("tabindex");
+      }
+    };
+    addEventListener("resize", mark);
+    document.addEventListener("toggle", () => setTimeout(mark), true);
+    mark();
+  }
+
   function whereAmI() {
     const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
     const sections = [...document.querySelectorAll("section")];
@@ -111,6 +199,8 @@
 
   themeButton();
   legendToggles();
+  savers();
+  reachable();
   for (const chart of document.querySelectorAll("svg.lines")) readings(chart);
   whereAmI();
 })();
