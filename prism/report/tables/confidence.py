@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from prism.paper import paper_table
 from prism.report.reading import read_json
+from prism.report.sections.confidence import confidence
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import Role, Subject
@@ -17,6 +19,10 @@ from prism.report.tables.table import DIGITS, Artifact, Cell, Column, Row, Table
 NUMBER = 15
 FOLDER = "analysis/confidence"
 _MISSING = f"Not measured: `prism analyze RECIPE` makes {FOLDER}/STAGE.json."
+_OF_EVALUATION = (
+    "Of all sampled responses of the run's evaluation, not of the paper's problems; `prism analyze RECIPE` makes "
+    f"{FOLDER}/STAGE.json for a comparison."
+)
 _TITLES = {
     "pass_rate": "Pass",
     "median_tokens": "Median length",
@@ -68,7 +74,7 @@ def confidence_table(subject: Subject) -> Table:
         if row is not None:
             theirs = tuple(paper_cell(NUMBER, row, name) for name in table.columns)
             made.append(Row((*labels, "paper"), theirs))
-            if role.stage in measured:
+            if role.stage in measured and not measured[role.stage].notes:
                 made.append(Row((*labels, "difference"), differences(ours, theirs), signed=True))
     if subject.model is None:
         for row in table.rows:
@@ -97,19 +103,42 @@ def _is_papers(role: Role) -> bool:
     return role.like_paper and (role.kind == "base" or role.midtrain == "math_code_science")
 
 
-def _measured(subject: Subject) -> dict[str, tuple[StageConfidence, Artifact]]:
-    found = {}
+@dataclass(frozen=True)
+class _Measured:
+    """A stage's figures, the files that hold them, and a note where they aren't of the paper's problems."""
+
+    figures: StageConfidence
+    sources: tuple[Artifact, ...]
+    notes: tuple[str, ...] = ()
+
+
+def _measured(subject: Subject) -> dict[str, _Measured]:
+    found = _of_evaluation(subject)
     for path in sorted((subject.results.directory / FOLDER).glob("*.json")):
         read = read_json(path, ConfidenceFile)
         source = subject.artifact(f"{FOLDER}/{path.name}")
-        found.update({one.stage: (one, source) for one in read.stages} if read is not None else {})
+        found.update({one.stage: _Measured(one, (source,)) for one in read.stages} if read is not None else {})
     return found
 
 
-def _run(role: Role, measured: Mapping[str, tuple[StageConfidence, Artifact]]) -> tuple[Cell, ...]:
+def _of_evaluation(subject: Subject) -> dict[str, _Measured]:
+    found = {}
+    for one in confidence(subject.results):
+        overall, correct, incorrect = (
+            Split(median_tokens=part.median_tokens, mean_nll=part.mean_nll)
+            for part in (one.overall, one.correct, one.incorrect)
+        )
+        figures = StageConfidence(one.stage, replace(overall, pass_rate=one.pass_rate), correct, incorrect)
+        tasks = subject.results.stages[one.stage].samples
+        sources = tuple(subject.artifact(f"stages/{one.stage}/evaluate/{task}.samples.jsonl") for task in tasks)
+        found[one.stage] = _Measured(figures, sources, (_OF_EVALUATION,))
+    return found
+
+
+def _run(role: Role, measured: Mapping[str, _Measured]) -> tuple[Cell, ...]:
     if role.stage not in measured:
         return tuple(Cell(notes=(_MISSING,)) for _ in _TITLES)
-    one, source = measured[role.stage]
+    one = measured[role.stage].figures
     rate = one.overall.pass_rate
     values = (
         None if rate is None else 100 * rate,
@@ -118,4 +147,6 @@ def _run(role: Role, measured: Mapping[str, tuple[StageConfidence, Artifact]]) -
         one.correct.mean_nll,
         one.incorrect.mean_nll,
     )
-    return tuple(Cell(value, sources=(source,)) for value in values)
+    return tuple(
+        Cell(value, sources=measured[role.stage].sources, notes=measured[role.stage].notes) for value in values
+    )

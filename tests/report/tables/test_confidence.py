@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.files import write_jsonl
 from prism.errors import BadInput
 from prism.report.tables import Table
 from tests.report.tables.conftest import by_number, write_paper_run
@@ -29,6 +30,22 @@ def test_a_stage_that_was_not_measured_names_its_command(paper_tables: dict[int,
     assert all(cell.value is None and "`prism analyze RECIPE`" in cell.notes[0] for cell in row.cells)
     assert ("RL", "difference") not in [one.labels[1:] for one in paper_tables[15].rows]
     assert values(paper_tables[15], "RL", "paper")[0] == 79.5
+
+
+def test_without_an_analysis_the_responses_of_the_evaluation_are_told_but_not_compared(tmp_path: Path) -> None:
+    run = write_paper_run(tmp_path)
+    responses = [
+        {"text": "yes", "correct": True, "tokens": 10, "nll": 0.1},
+        {"text": "no", "correct": False, "tokens": 30, "nll": 0.5},
+    ]
+    line = {"id": "1", "prompt": "Q", "answer": "yes", "responses": responses, "greedy": None}
+    write_jsonl(run / "stages/mid/evaluate/math500.samples.jsonl", [line])
+    table = by_number(run)[15]
+    assert values(table, "MT", "run, mid") == pytest.approx([50, 20, 0.3, 0.1, 0.5])
+    assert [source.path for source in table.sources] == ["stages/mid/evaluate/math500.samples.jsonl"]
+    assert any("not of the paper's problems" in note for note in table.footnotes)
+    assert ("MT", "paper") in [row.labels[1:] for row in table.rows]
+    assert ("MT", "difference") not in [row.labels[1:] for row in table.rows]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
