@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,15 +67,60 @@ def demo(
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folder of a run; of several, to compare them.", metavar="RUN...")],
-    out: Annotated[Path, typer.Option(help="Folder or .html file of a comparison.")] = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder or .html file of a comparison; folder for the tables, a file each.")
+    ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Print the paper's tables for the run instead, with the paper's figures.")
+    ] = False,
+    form: Annotated[
+        Literal["markdown", "latex"] | None, typer.Option("--format", help="Of the tables; markdown by default.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only these tables, by their numbers in the paper, such as 6,12.")
+    ] = None,
 ) -> None:
     """Write a run's report.html and summary.json anew from what it has so far, or compare.html of several runs.
 
-    Example: `prism report runs/miniature`
+    With `--tables`, print the paper's tables for a run instead.
+
+    Example: `prism report runs/miniature`, `prism report runs/miniature --tables --only 6,12 --format latex`
     """
+    from prism.errors import UsageError
+
+    if tables:
+        if len(runs) > 1:
+            raise UsageError("--tables takes one run", place="prism report", remedy="call it once for each")
+        _tables(runs[0], form or "markdown", only, out)
+        return
+    given = [name for name, value in (("--format", form), ("--only", only)) if value is not None]
+    if given:
+        raise UsageError(f"{given[0]} goes with --tables", place="prism report", remedy="add --tables, or leave it out")
     from prism.report import write_comparison, write_report
 
-    print(write_report(runs[0]) if len(runs) == 1 else write_comparison(runs, out))
+    print(write_report(runs[0]) if len(runs) == 1 else write_comparison(runs, out or Path()))
+
+
+def _tables(run_directory: Path, form: Literal["markdown", "latex"], only: str | None, out: Path | None) -> None:
+    from prism.report import load_results
+    from prism.report.tables import FORMATS, build_tables, write_tables
+
+    made = build_tables(load_results(run_directory), _numbers(only))
+    if out is None:
+        print("\n".join(FORMATS[form][1](table) for table in made), end="")
+        return
+    for path in write_tables(made, out, form):
+        print(path)
+
+
+def _numbers(only: str | None) -> list[int]:
+    """6,12 -> 6 and 12."""
+    try:
+        return [int(number) for number in (only or "").split(",") if number.strip()]
+    except ValueError:
+        from prism.errors import UsageError
+
+        raise UsageError(f"{only} isn't a list of numbers", place="--only", remedy="such as --only 6,12") from None
 
 
 def stage_help(sentence: str, command: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.files import fingerprint, read_jsonl, write_jsonl
-from prism.evaluate.statistics import mean_interval
+from prism.evaluate.statistics import mean_interval, pass_at_k, several
 from prism.evaluate.task import GenerateTask
 from prism.generate import LanguageModel, Request, Response, Sampling
 from prism.generate.sampling import sample_seed
@@ -76,7 +76,7 @@ def run_generation(
         batch = fitting[first : first + _PROMPTS_AT_ONCE]
         done = done[:first] + _answer(task, batch, model, contract, first)
         write_jsonl(samples_file, ({**line, "key": key} for line in done))
-    return _metrics(task, done), len(asked) - len(fitting)
+    return metrics_of(task, done), len(asked) - len(fitting)
 
 
 def _resume(samples_file: Path, key: str) -> list[dict[str, Any]]:
@@ -142,7 +142,11 @@ def _judge(
     ]
 
 
-def _metrics(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def metrics_of(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metrics with intervals over prompts, from the lines of the samples file.
+
+    `pass_rate` is pass@1 as the mean over samples; `pass@k` is unbiased, for k of 2, 4, 8 ... and all samples.
+    """
     metrics: dict[str, Any] = {}
     if not lines:
         return metrics
@@ -150,6 +154,9 @@ def _metrics(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[str
         for name, field in (("pass_rate", "correct"), ("format_rate", "formatted"), ("response_length", "tokens")):
             means = [_mean([response[field] for response in line["responses"]]) for line in lines]
             metrics[name] = mean_interval(means).as_json()
+        correct = [sum(response["correct"] for response in line["responses"]) for line in lines]
+        for k in several(task.samples):
+            metrics[f"pass@{k}"] = mean_interval([pass_at_k(task.samples, c, k) for c in correct]).as_json()
     if task.greedy:
         metrics["pass_rate_greedy"] = mean_interval([float(line["greedy"]["correct"]) for line in lines]).as_json()
         if not task.samples:

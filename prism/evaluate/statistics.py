@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prism.paper.averages import macro_average as macro_average
+
 RESAMPLES = 1_000
 LEVEL = 0.95
 _SEED = 20_260_317
@@ -62,6 +64,12 @@ def _resamples(size: int) -> list[NDArray[np.float64]]:
     ]
 
 
+def several(samples: int) -> list[int]:
+    """For which k pass@k is told of so many samples: 2, 4, 8 ... and all of them."""
+    powers = [2**power for power in range(1, samples.bit_length()) if 2**power < samples]
+    return [*powers, samples] if samples > 1 else []
+
+
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Unbiased chance that at least one of `k` samples is right: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021).
 
@@ -71,8 +79,3 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     if not 1 <= k <= samples:
         raise ValueError(f"pass@{k} needs at least {k} samples and k >= 1, there are {samples}")
     return 1.0 - comb(samples - correct, k) / comb(samples, k)
-
-
-def macro_average(code: Sequence[float], math: Sequence[float], science: float) -> float:
-    """AVG of the paper's section 13: mean of the code mean, the math mean and GPQA-Diamond."""
-    return (sum(code) / len(code) + sum(math) / len(math) + science) / 3

@@ -102,11 +102,12 @@ class Results:
         for kind in ("rl", "extend", "midtrain", "pretrain"):
             first = next((stage for stage in self.stages.values() if stage.kind == kind), None)
             if first is not None:
-                return self._path_to(first)
+                return self.path_to(first.name)
         return ()
 
-    def _path_to(self, stage: Stage) -> tuple[str, ...]:
-        path = [stage.name]
+    def path_to(self, name: str) -> tuple[str, ...]:
+        """Stages from the root to this one."""
+        stage, path = self.stages[name], [name]
         while stage.parent is not None and stage.parent in self.stages and stage.parent not in path:
             stage = self.stages[stage.parent]
             path.append(stage.name)

@@ -42,6 +42,7 @@ class Node:
     parent: str | None = Field(None, alias="from")
     prompts_from: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, alias="with")
+    evaluate: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class RecipeFile:
     data: DataSection = Field(default_factory=DataSection)
     midtrain: Mapping[str, Any] = Field(default_factory=dict)
     long_context: Mapping[str, Any] = Field(default_factory=dict)
+    rl: Mapping[str, Any] = Field(default_factory=dict)
     evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
     pipeline: Mapping[str, Node] = Field(default_factory=dict)
     claims: Mapping[str, Claim] = Field(default_factory=dict)
@@ -235,6 +237,7 @@ class Change:
 
     relative_l2: float | None
     unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
+    elements: int | None = None
 
 
 @dataclass(frozen=True)

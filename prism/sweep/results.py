@@ -11,6 +11,7 @@ from prism.errors import BadInput
 from prism.recipe.schema.sweep import PaperConfig
 from prism.sweep.figures import Reading, read_figures
 from prism.sweep.members import Sweep, SweepRun, at_key
+from prism.sweep.paper import with_rows
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def collect(sweep: Sweep) -> SweepResults:
         x_label=(axis.label or axis.value) if axis is not None else "",
         x_log=axis is not None and axis.log,
         members=tuple(_member(sweep, name) for name in sweep.members()),
-        paper=config.paper,
+        paper=with_rows(config.paper),
     )
 
 

@@ -15,8 +15,8 @@ from data_prep.tokenizer import train_tokenizer
 from prism.errors import RecipeError
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
-from prism.evaluate.generation import questions, run_generation
-from prism.evaluate.statistics import mean_interval, pass_at_k
+from prism.evaluate.generation import metrics_of, questions, run_generation
+from prism.evaluate.statistics import mean_interval, pass_at_k, several
 from prism.evaluate.task import BitsTask, ChoiceTask, GenerateTask, load_task, task_names
 from prism.generate import Request, Response, Sampling
 from prism.prompts import PromptContract
@@ -145,6 +145,26 @@ def test_the_shorter_option_is_likelier_under_a_uniform_model(contract: PromptCo
     given = [{"context": "one plus two is", "choices": ["three four", "three"], "answer": n} for n in (0, 1, 1, 1)]
     metrics, _ = run_choice(task, given, Echo(contract), contract)
     assert metrics["accuracy"]["value"] == 0.75
+
+
+def test_pass_at_k_of_every_prompt_is_averaged_with_an_interval() -> None:
+    task = generate_task(samples=4, greedy=False)
+    lines = [
+        {"responses": [{"correct": number < right, "formatted": True, "tokens": 3} for number in range(4)]}
+        for right in (0, 1, 2, 4)
+    ]
+    metrics = metrics_of(task, lines)
+    assert metrics["pass_rate"]["value"] == pytest.approx((0 + 1 / 4 + 2 / 4 + 1) / 4)
+    assert metrics["pass@2"]["value"] == pytest.approx((0 + 1 / 2 + 5 / 6 + 1) / 4)
+    assert metrics["pass@4"]["value"] == pytest.approx(3 / 4)
+    assert metrics["pass@2"]["low"] < metrics["pass@2"]["value"] < metrics["pass@2"]["high"]
+    assert [name for name in metrics if name.startswith("pass@")] == ["pass@2", "pass@4"]
+
+
+def test_pass_at_k_is_told_of_powers_of_two_and_of_all_samples() -> None:
+    assert [several(samples) for samples in (0, 1, 2, 3, 8, 64)] == [
+        [], [], [2], [2, 3], [2, 4, 8], [2, 4, 8, 16, 32, 64],
+    ]  # fmt: skip
 
 
 def test_pass_at_k_is_unbiased() -> None:

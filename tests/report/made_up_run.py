@@ -52,6 +52,13 @@ def write_choice(run: Path, stage: str, accuracy: float, task: str = "miniature_
     _write_task(run, stage, task, "choice", "general", {"accuracy": _estimate(accuracy, 480)})
 
 
+def write_benchmark(
+    run: Path, stage: str, task: str, domain: str, rate: float, settings: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """evaluate/<task>.json of a task that is sampled."""
+    _write_task(run, stage, task, "generate", domain, {"pass_rate": _estimate(rate)}, settings=settings)
+
+
 def write_bits(run: Path, stage: str, bits: float, task: str, domain: str) -> None:
     metrics = {"bits_per_byte": {"value": bits, "low": bits * 0.99, "high": bits * 1.01}}
     _write_task(run, stage, task, "bits_per_byte", domain, metrics)
@@ -63,7 +70,13 @@ def write_ruler(run: Path, stage: str, task: str, length: int, score: float) -> 
 
 
 def write_weights(
-    run: Path, before: str, after: str, total: float, unchanged: float, sub: Mapping[str, float] | None = None
+    run: Path,
+    before: str,
+    after: str,
+    total: float,
+    unchanged: float,
+    sub: Mapping[str, float] | None = None,
+    dtype: str = "float32",
 ) -> None:
     """`total` is relative L2; `unchanged` percent at 1%; `sub` relative L2 by sub-component."""
     parts = {"attention.q": total} if sub is None else dict(sub)
@@ -90,7 +103,7 @@ def write_weights(
             "schema_version": 1,
             "before": before,
             "after": after,
-            "dtype": "float32",
+            "dtype": dtype,
             "total": _change(total, unchanged),
             "by_component": {name: _change(value, unchanged) for name, value in components.items()},
             "by_sub_component": {

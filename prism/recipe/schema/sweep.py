@@ -44,8 +44,9 @@ class PaperConfig(Section):
     table: str = Field(description="Table in the paper, such as Table 3.")
     model: str = Field("", description="Model of the paper's table.")
     finding: str = Field("", description="What the paper concludes, in our words.")
+    rows: int | None = Field(None, description="Number of the paper's table of benchmarks whose rows are shown.")
     lines: dict[str, dict[str, float]] = Field(
-        default_factory=dict, description="The paper's own figures: line -> {column: value}; none where not known."
+        default_factory=dict, description="Figures beside those of rows: line -> {column: value}."
     )
 
 

@@ -1,0 +1,113 @@
+"""A stage's scores on the paper's benchmarks, in percent, and the averages over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prism.paper import Benchmark, benchmarks, combine
+from prism.report.results import Stage
+from prism.report.shapes import Estimate, TaskResult
+from prism.report.tables.subject import Subject
+from prism.report.tables.table import Cell
+
+INCOMPLETE = "An average is taken of all its parts or not at all."
+GREEDY = "Decoded greedily; the paper samples."
+OWN_DOMAINS = {"general": "General", "code": "Code Avg", "science": "Science", "math": "Math Avg"}
+"""Columns for a run without the paper's benchmarks: its own tasks, by domain."""
+
+
+def score(subject: Subject, stage: Stage, name: str) -> Cell:
+    """A benchmark or an average of benchmarks.yaml."""
+    known = benchmarks()
+    if name in known.averages:
+        parts = [score(subject, stage, part) for part in known.averages[name].parts]
+        return mean(parts)
+    benchmark = known.benchmarks[name]
+    task = next((stage.tasks[one] for one in benchmark.tasks if one in stage.tasks), None)
+    if task is None:
+        return missing(subject, stage)
+    return _cell(subject, stage, task, _unlike(task, benchmark))
+
+
+def own_score(subject: Subject, stage: Stage, domain: str) -> Cell:
+    """The mean of a run's own tasks of a domain; `avg`: of the domains code, science and math."""
+    if domain == "avg":
+        return mean([own_score(subject, stage, one) for one in ("code", "science", "math")])
+    tasks = [task for task in stage.tasks.values() if task.domain == domain and task.kind in ("generate", "choice")]
+    if not tasks:
+        return missing(subject, stage)
+    return mean([_cell(subject, stage, task, ()) for task in tasks])
+
+
+def own_tasks(stages: Sequence[Stage]) -> dict[str, list[str]]:
+    """Names of the tasks that `own_score` averages, by domain."""
+    found: dict[str, list[str]] = {}
+    for stage in stages:
+        for task in stage.tasks.values():
+            if task.kind in ("generate", "choice") and task.domain in OWN_DOMAINS:
+                names = found.setdefault(task.domain, [])
+                names += [task.task] if task.task not in names else []
+    return {domain: found[domain] for domain in OWN_DOMAINS if domain in found}
+
+
+def missing(subject: Subject, stage: Stage) -> Cell:
+    """A score that the run doesn't have."""
+    command = f"prism eval RECIPE --stage {stage.name}"
+    if not subject.results.recipe.pipeline[stage.name].evaluate:
+        command += f" --set pipeline.{stage.name}.evaluate=true"
+    return Cell(notes=(f"Not measured: `{command}`, with a task for it in evaluate.tasks.",))
+
+
+def mean(parts: Sequence[Cell]) -> Cell:
+    """Mean of cells with the interval of independent estimates."""
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
+    triples = [
+        (part.value, part.low, part.high)
+        for part in parts
+        if part.value is not None and part.low is not None and part.high is not None
+    ]
+    if len(triples) < len(parts):
+        wanting = [note for part in parts if part.value is None for note in part.notes]
+        return Cell(notes=tuple(dict.fromkeys((*wanting, INCOMPLETE))))
+    return Cell(*combine(triples), sources=sources, notes=notes)
+
+
+def _cell(subject: Subject, stage: Stage, task: TaskResult, notes: tuple[str, ...]) -> Cell:
+    estimate, greedy = _estimate(task)
+    if estimate is None:
+        return missing(subject, stage)
+    path = f"stages/{stage.name}/evaluate/{task.task}.json"
+    return Cell(
+        100 * estimate.value,
+        100 * estimate.low,
+        100 * estimate.high,
+        sources=(subject.artifact(path),),
+        notes=(*((GREEDY,) if greedy else ()), *notes),
+    )
+
+
+def _estimate(task: TaskResult) -> tuple[Estimate | None, bool]:
+    """pass@1 as the mean over samples; without samples the greedy pass rate (then True); accuracy for choices."""
+    for name in ("pass_rate", "accuracy", "score"):
+        if name in task.metrics:
+            return task.metrics[name], False
+    return task.metrics.get("pass_rate_greedy"), "pass_rate_greedy" in task.metrics
+
+
+def _unlike(task: TaskResult, benchmark: Benchmark) -> tuple[str, ...]:
+    """What differs from how the paper samples."""
+    differs: dict[str, Callable[[float, float], bool]] = {
+        "samples": lambda ours, theirs: ours < theirs,
+        "temperature": lambda ours, theirs: ours != theirs,
+        "top_p": lambda ours, theirs: ours != theirs,
+        "max_new_tokens": lambda ours, theirs: ours < theirs,
+    }
+    told = [
+        f"{name} {task.settings[name]:g} (paper {theirs:g})"
+        for name, theirs in benchmark.settings.items()
+        if name in task.settings and differs[name](float(task.settings[name]), theirs)
+    ]
+    limit = task.settings.get("limit")
+    told += [f"the first {limit} problems"] if limit is not None else []
+    return (f"{task.task} was run otherwise than in the paper's section 13: {', '.join(told)}.",) if told else ()
