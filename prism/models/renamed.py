@@ -12,7 +12,7 @@ from torch import Tensor
 
 from prism.formats.hf_folder import HfFolder
 from prism.formats.torch_dist_rows import TorchDistRows
-from prism.longcontext.mix import Weights
+from prism.formats.weights import Weights
 from prism.models.dense_config import head_dim
 from prism.models.family import family_of
 from prism.models.storage import check_hf, check_megatron
