@@ -143,7 +143,8 @@ def start_tensors(folder: Path) -> HfFolder:
 class StepWeights:
     """The weights in bf16 after a step, by Hugging Face names, read in rows: bit for bit those that were trained.
 
-    Step 0 is the start. Checksums are held against the files first. Whole tensors are decoded, each thread keeps its last.
+    Step 0 is the start. Checksums are held against the files first. Whole tensors are decoded; each thread keeps its
+    last one.
 
     Args:
         start: the start's tensors, where they are open already.

@@ -10,13 +10,14 @@
 | `change`, `relation`, `groups` | figures of sums, by part of the model |
 | `journal` | what is finished of a comparison that isn't |
 | `compare` | a comparison whole, and its JSON |
+| `footprint` | whether two trainings change the same parts |
 | `series` | checkpoints of a stage against its start |
 """
 
 from prism.analyze.weights.answers import Asked
 from prism.analyze.weights.change import THRESHOLDS_PERCENT
 from prism.analyze.weights.compare import Analysis, Comparison, analyse, write_analysis
-from prism.analyze.weights.sources import Source, open_source
+from prism.analyze.weights.sources import Source, open_source, open_sources
 
 __all__ = [
     "THRESHOLDS_PERCENT",
@@ -26,5 +27,6 @@ __all__ = [
     "Source",
     "analyse",
     "open_source",
+    "open_sources",
     "write_analysis",
 ]

@@ -29,6 +29,10 @@ class Group(Generic[T]):
         return reduce(add, (value for _, value in self.members))
 
     @property
+    def values(self) -> list[T]:
+        return [value for _, value in self.members]
+
+    @property
     def matrices(self) -> list[T]:
         return [value for cut, value in self.members if cut.matrix]
 

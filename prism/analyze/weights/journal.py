@@ -42,9 +42,7 @@ class Journal:
         return _parsed(line) if line is not None and line["key"] == list(key) else None
 
     def put(self, name: str, key: Sequence[str], done: Finished) -> None:
-        answers = [
-            {key: value for key, value in asdict(answer).items() if key != "cut"} for answer in done.answers
-        ]
+        answers = [{key: value for key, value in asdict(answer).items() if key != "cut"} for answer in done.answers]
         described = [asdict(one) for one in done.described]
         self._write({"name": name, "key": list(key), "answers": answers, "described": described})
 

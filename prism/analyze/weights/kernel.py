@@ -1,7 +1,8 @@
 """The compiled sums over elements: one pass, in float64, the comparisons that numpy makes of whole arrays.
 
-An element counts as unchanged at a factor f when |new - old| < |old| f, or when both are zero. Narrower floats are exact
-in float64, so is what is compared. Factors come `GROUP` at a time, unrolled by hand: their counts stay in registers.
+An element counts as unchanged at a factor f when |new - old| < |old| f, or when both are zero. Narrower floats are
+exact in float64, so is what is compared. Factors come `GROUP` at a time, unrolled by hand: their counts stay in
+registers.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,11 +61,30 @@ class Source:
         kind: torch.dtype = getattr(torch, next(iter(self.types), "bfloat16"))
         return _PRECISIONS.get(kind, str(kind).removeprefix("torch."))
 
-    @property
-    def step(self) -> int | None:
-        """The step that its folder is named for."""
-        found = _STEP.search(self.name) or _STEP.search(self.weights.path.name)
-        return int(found[1]) if found else None
+
+class Undescribed(BadInput):
+    """A Megatron checkpoint without a config.json."""
+
+
+def open_sources(texts: Sequence[str], names: Sequence[str]) -> list[Source]:
+    """Opens several; Megatron checkpoints without a config.json take that of the first source that has one.
+
+    Raises:
+        BadInput, UsageError: as `open_source`.
+    """
+    opened: dict[int, Source] = {}
+    undescribed: dict[int, Undescribed] = {}
+    for index, (text, name) in enumerate(zip(texts, names, strict=True)):
+        try:
+            opened[index] = open_source(text, name)
+        except Undescribed as error:
+            undescribed[index] = error
+    for index, error in undescribed.items():
+        described = next((source for source in opened.values() if source.config), None)
+        if described is None:
+            raise error
+        opened[index] = open_source(texts[index], names[index], described)
+    return [opened[index] for index in range(len(texts))]
 
 
 def open_source(text: str, name: str | None = None, described_by: Source | None = None) -> Source:
@@ -104,6 +123,12 @@ def stage_folder(text: str) -> Path:
     return next((found for found in (folder / "hf", folder / "checkpoints") if found.is_dir()), folder)
 
 
+def step_in(name: str) -> int | None:
+    """`step_00000040`, `iter_0000040` -> 40."""
+    found = _STEP.search(name)
+    return int(found[1]) if found else None
+
+
 def step_source(folder: Path, step: int, weights: StepWeights | None = None) -> Source:
     """The weights of a trajectory's folder after a step; 0 is its start."""
     found = weights or StepWeights(folder, step)
@@ -131,7 +156,7 @@ def _megatron(folder: Path, name: str, described_by: Source | None) -> Source:
     candidates += [described_by.weights.path] if described_by is not None else []
     described = next((found for found in candidates if (found / "config.json").is_file()), None)
     if described is None:
-        raise BadInput(
+        raise Undescribed(
             "the checkpoint carries no config.json, so its fused matrices can't be told apart",
             place=str(folder),
             remedy="compare it with a Hugging Face folder of the model, or export it: `prism convert megatron-to-hf`",

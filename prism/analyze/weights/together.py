@@ -63,8 +63,12 @@ def _refuse_missing(lacking: Source, having: Source, missing: set[str]) -> None:
     layers = {found[1] for name in missing if (found := _LAYER.search(name))}
     present = {found[1] for name in lacking.weights.names() if (found := _LAYER.search(name))}
     gone = sorted(map(int, layers - present))
-    whole = f"; of layers {', '.join(map(str, gone[:8]))}{' ...' if len(gone) > 8 else ''} it has nothing" if gone else ""
-    shown = ", ".join(sorted(missing)[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+    whole = (
+        f"; of layers {', '.join(map(str, gone[:8]))}{' ...' if len(gone) > 8 else ''} it has nothing" if gone else ""
+    )
+    shown = ", ".join(sorted(missing)[:_SHOWN]) + (
+        f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    )
     raise BadInput(
         f"{lacking.name} lacks {shown}, which {having.name} has{whole}",
         place=str(lacking.weights.path),
