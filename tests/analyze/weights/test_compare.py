@@ -1,4 +1,4 @@
-"""Comparisons of whole checkpoints are numpy's, whatever family, format and types; memory stays that of a few blocks."""
+"""Comparisons of checkpoints are numpy's, whatever family, format and types; memory is that of a few blocks."""
 
 from __future__ import annotations
 
