@@ -15,7 +15,7 @@ from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json
 from prism.analyze.weights.answers import Asked
 from prism.analyze.weights.compare import HEAD, Progress, analyse, write_analysis
-from prism.analyze.weights.sources import Source, open_source, stage_folder, step_in, step_source
+from prism.analyze.weights.sources import Source, named_folder, open_source, step_in, step_source
 from prism.errors import UsageError
 from prism.formats.hf_folder import HfFolder
 from prism.formats.sparse_difference import StepWeights, start_tensors
@@ -140,13 +140,11 @@ def _kept(folder: Path, step: int, start: Callable[[], HfFolder]) -> Source:
 
 
 def _folder(text: str) -> Path:
-    """Of RUN:STAGE the kept steps, else the checkpoints; of a stage's folder likewise."""
-    folder = stage_folder(text)
-    stage = folder.parent if not Path(text).is_dir() else folder
-    for inner in ("trajectory", "checkpoints"):
-        if has_start(stage / inner) or (inner == "checkpoints" and (stage / inner).is_dir()):
-            return stage / inner
-    return folder
+    """Of a stage its kept steps, else its checkpoints."""
+    folder = named_folder(text)
+    if has_start(folder / "trajectory"):
+        return folder / "trajectory"
+    return folder / "checkpoints" if (folder / "checkpoints").is_dir() else folder
 
 
 def _known(output: Path | None, thresholds_percent: tuple[float, ...]) -> list[Point]:

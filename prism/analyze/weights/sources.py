@@ -99,14 +99,16 @@ def open_source(text: str, name: str | None = None, described_by: Source | None 
         BadInput: there is no checkpoint, or it is damaged.
         UsageError: there is no such folder.
     """
-    folder = stage_folder(text)
-    if (folder / SINGLE).is_file() or (folder / INDEX).is_file() or (folder / "config.json").is_file():
+    folder = named_folder(text)
+    if not _is_checkpoint(folder):
+        folder = next((inner for inner in (folder / "hf", folder / "checkpoints") if inner.is_dir()), folder)
+    if _is_hf(folder):
         return _hf(folder, name or text)
     return _megatron(find_checkpoint(folder), name or text, described_by)
 
 
-def stage_folder(text: str) -> Path:
-    """The folder that a path or RUN:STAGE names."""
+def named_folder(text: str) -> Path:
+    """The folder that a path or RUN:STAGE names. Raises UsageError when there is none."""
     path = Path(text)
     if path.is_dir():
         return path
@@ -114,13 +116,12 @@ def stage_folder(text: str) -> Path:
     if not colon or not Path(run).is_dir():
         raise UsageError("no such folder", place=text, remedy="give a folder with a checkpoint, or RUN:STAGE")
     stages = Path(run) / "stages"
-    folder = stages / stage
-    if not folder.is_dir():
+    if not (stages / stage).is_dir():
         known = sorted(found.name for found in stages.iterdir() if found.is_dir()) if stages.is_dir() else []
         raise UsageError(
             f"the run has no stage {stage}", place=run, remedy=f"use one of {', '.join(known)}" if known else "run it"
         )
-    return next((found for found in (folder / "hf", folder / "checkpoints") if found.is_dir()), folder)
+    return stages / stage
 
 
 def step_in(name: str) -> int | None:
@@ -133,6 +134,15 @@ def step_source(folder: Path, step: int, weights: StepWeights | None = None) -> 
     """The weights of a trajectory's folder after a step; 0 is its start."""
     found = weights or StepWeights(folder, step)
     return Source(f"step_{step}", found, "trajectory", lambda _: str(found.path), lambda _: found.content, {})
+
+
+def _is_hf(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in (SINGLE, INDEX, "config.json"))
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    """Else it may be a stage's folder, with an export or checkpoints in it. A Megatron checkpoint has `hf` too."""
+    return _is_hf(folder) or (folder / ".metadata").is_file()
 
 
 def _hf(folder: Path, name: str) -> Source:
@@ -152,7 +162,7 @@ def _hf(folder: Path, name: str) -> Source:
 def _megatron(folder: Path, name: str, described_by: Source | None) -> Source:
     checkpoint = TorchDistRows(folder)
     checkpoint.check_files()
-    candidates = [folder / "hf", folder.parent.parent / "hf"]
+    candidates = [folder / "hf", *([folder.parent.parent / "hf"] if folder.parent.name == "checkpoints" else [])]
     candidates += [described_by.weights.path] if described_by is not None else []
     described = next((found for found in candidates if (found / "config.json").is_file()), None)
     if described is None:
