@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.files import fingerprint
+from data_prep.files import fingerprint, write_jsonl
 from prism.analyze.weights.answers import Answer, Asked, Described, Finished
 from prism.analyze.weights.change import Change
 from prism.analyze.weights.components import cuts_of
@@ -30,11 +30,8 @@ class Journal:
         lines = _read(self.path)
         good = bool(lines) and lines[0] == self._head
         self._kept = {line["name"]: line for line in lines[1:]} if good else {}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("w", encoding="utf-8")
-        self._write(self._head)
-        for line in self._kept.values():
-            self._write(line)
+        write_jsonl(self.path, [self._head, *self._kept.values()])
+        self._file = self.path.open("a", encoding="utf-8")
 
     def get(self, name: str, key: Sequence[str]) -> Finished | None:
         """What was kept of a tensor, None where it was of other bytes."""

@@ -16,6 +16,7 @@ from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json
 from prism.errors import BadInput, UsageError
 from prism.formats.hf_folder import INDEX, SINGLE, HfFolder
+from prism.formats.masters import MasterWeights
 from prism.formats.sparse_difference import StepWeights
 from prism.formats.step_state import FILE_NAME, read_state
 from prism.formats.torch_dist_rows import TorchDistRows
@@ -66,7 +67,7 @@ class Undescribed(BadInput):
     """A Megatron checkpoint without a config.json."""
 
 
-def open_sources(texts: Sequence[str], names: Sequence[str]) -> list[Source]:
+def open_sources(texts: Sequence[str], names: Sequence[str], *, masters: bool = False) -> list[Source]:
     """Opens several; Megatron checkpoints without a config.json take that of the first source that has one.
 
     Raises:
@@ -76,24 +77,27 @@ def open_sources(texts: Sequence[str], names: Sequence[str]) -> list[Source]:
     undescribed: dict[int, Undescribed] = {}
     for index, (text, name) in enumerate(zip(texts, names, strict=True)):
         try:
-            opened[index] = open_source(text, name)
+            opened[index] = open_source(text, name, masters=masters)
         except Undescribed as error:
             undescribed[index] = error
     for index, error in undescribed.items():
         described = next((source for source in opened.values() if source.config), None)
         if described is None:
             raise error
-        opened[index] = open_source(texts[index], names[index], described)
+        opened[index] = open_source(texts[index], names[index], described, masters=masters)
     return [opened[index] for index in range(len(texts))]
 
 
-def open_source(text: str, name: str | None = None, described_by: Source | None = None) -> Source:
+def open_source(
+    text: str, name: str | None = None, described_by: Source | None = None, *, masters: bool = False
+) -> Source:
     """Opens a checkpoint; nothing but headers is read.
 
     Args:
         text: a folder (Hugging Face, torch_dist, or one that holds torch_dist checkpoints: the newest counts), or
             RUN:STAGE, a stage in the folder of a run: its export, or where it has none its newest checkpoint.
         described_by: whose config.json serves a Megatron checkpoint that carries none.
+        masters: of a torch_dist checkpoint the optimizer's fp32 weights; of a stage its checkpoint, not its export.
 
     Raises:
         BadInput: there is no checkpoint, or it is damaged.
@@ -101,10 +105,11 @@ def open_source(text: str, name: str | None = None, described_by: Source | None 
     """
     folder = named_folder(text)
     if not _is_checkpoint(folder):
-        folder = next((inner for inner in (folder / "hf", folder / "checkpoints") if inner.is_dir()), folder)
+        inner = [folder / "hf", folder / "checkpoints"][1 if masters else 0 :]
+        folder = next((found for found in inner if found.is_dir()), folder)
     if _is_hf(folder):
         return _hf(folder, name or text)
-    return _megatron(find_checkpoint(folder), name or text, described_by)
+    return _megatron(find_checkpoint(folder), name or text, described_by, masters)
 
 
 def named_folder(text: str) -> Path:
@@ -159,7 +164,7 @@ def _hf(folder: Path, name: str) -> Source:
     return Source(name, weights, "safetensors", place, key, _config(folder))
 
 
-def _megatron(folder: Path, name: str, described_by: Source | None) -> Source:
+def _megatron(folder: Path, name: str, described_by: Source | None, masters: bool) -> Source:
     checkpoint = TorchDistRows(folder)
     checkpoint.check_files()
     candidates = [folder / "hf", *([folder.parent.parent / "hf"] if folder.parent.name == "checkpoints" else [])]
@@ -174,8 +179,8 @@ def _megatron(folder: Path, name: str, described_by: Source | None) -> Source:
     files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in folder.glob("*.distcp"))
     state = read_state(folder).files if (folder / FILE_NAME).is_file() else None
     sums = {file: found.xxh3 for file, found in (state or {}).items()}
-    found = fingerprint([str(folder.resolve()), files, sums])
-    weights = as_hf(checkpoint, identify(described))
+    found = fingerprint([str(folder.resolve()), files, sums, masters])
+    weights = as_hf(MasterWeights(checkpoint) if masters else checkpoint, identify(described))
     return Source(name, weights, "torch_dist", lambda _: str(folder), lambda _: found, _config(described))
 
 

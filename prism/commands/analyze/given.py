@@ -35,7 +35,7 @@ def percent(text: str | None) -> tuple[float, ...]:
     return tuple(sorted(found))
 
 
-def opened(texts: Sequence[str], names: str | None) -> list[Source]:
+def opened(texts: Sequence[str], names: str | None, *, masters: bool = False) -> list[Source]:
     """Raises BadInput or UsageError."""
     from prism.analyze.weights import open_sources
     from prism.errors import UsageError
@@ -45,7 +45,7 @@ def opened(texts: Sequence[str], names: str | None) -> list[Source]:
         raise UsageError(
             f"{names!r} isn't a name for each of {len(texts)} checkpoints", place="--names", remedy="write base,mid,rl"
         )
-    return open_sources(texts, called)
+    return open_sources(texts, called, masters=masters)
 
 
 def analysed(sources: Sequence[Source], asked: Asked, output: Path | None) -> Analysis:

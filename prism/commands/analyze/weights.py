@@ -16,6 +16,9 @@ Csv = Annotated[Path | None, typer.Option("--csv", help="File for all figures, a
 Thresholds = Annotated[
     str | None, typer.Option(help="Percent below which a weight counts as unchanged. Default: 0.1,0.5,1,2,5,10.")
 ]
+Masters = Annotated[
+    bool, typer.Option("--masters", help="Of torch_dist checkpoints the optimizer's fp32 weights, where they are kept.")
+]
 Names = Annotated[str | None, typer.Option(help="What tables call the checkpoints, such as base,mid,rl.")]
 
 
@@ -27,6 +30,7 @@ def weights(
     csv: Csv = None,
     thresholds: Thresholds = None,
     names: Names = None,
+    masters: Masters = False,
     layers: Annotated[bool, typer.Option("--layers", help="A table by layer too.")] = False,
     matrices: Annotated[bool, typer.Option("--matrices", help="A table by matrix too.")] = False,
 ) -> None:
@@ -44,7 +48,7 @@ def weights(
     pairs = ((0, 1), (1, 2), (0, 2))[: 3 if third is not None else 1]
     relations = (((0, 1), (1, 2)),) if third is not None else ()
     asked = Asked(pairs, given.percent(thresholds), relations)
-    done = given.analysed(given.opened(texts, names), asked, json)
+    done = given.analysed(given.opened(texts, names, masters=masters), asked, json)
     if given.written(json, csv, done.as_json()):
         return
     show.notes(done)
@@ -61,6 +65,7 @@ def directions(
     csv: Csv = None,
     thresholds: Thresholds = None,
     names: Names = None,
+    masters: Masters = False,
 ) -> None:
     """Show the angles between the changes from one base to several checkpoints, and which elements they share.
 
@@ -78,7 +83,7 @@ def directions(
         )
     pairs = tuple((0, index + 1) for index in range(len(others)))
     asked = Asked(pairs, given.percent(thresholds), tuple(combinations(pairs, 2)))
-    done = given.analysed(given.opened([base, *others], names), asked, json)
+    done = given.analysed(given.opened([base, *others], names, masters=masters), asked, json)
     if given.written(json, csv, done.as_json()):
         return
     show.notes(done)
@@ -95,6 +100,7 @@ def footprint(
     csv: Csv = None,
     thresholds: Thresholds = None,
     names: Names = None,
+    masters: Masters = False,
 ) -> None:
     """Show whether RL from the base and RL from the mid-trained model change the same parts, and the same elements.
 
@@ -105,7 +111,7 @@ def footprint(
     from prism.commands.analyze import given, show
 
     asked = Asked(((0, 1), (2, 3)), given.percent(thresholds), (((0, 1), (2, 3)),))
-    done = given.analysed(given.opened([base, rl_from_base, mid, rl_from_mid], names), asked, json)
+    done = given.analysed(given.opened([base, rl_from_base, mid, rl_from_mid], names, masters=masters), asked, json)
     found = footprint_of(done)
     if given.written(json, csv, {**done.as_json(), "footprint": found.as_json()}):
         return

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ import torch
 
 from prism.analyze.weights import THRESHOLDS_PERCENT, Asked, analyse, open_source, open_sources
 from prism.analyze.weights.components import cuts_of
+from prism.errors import BadInput
 from prism.formats.content_hash import content_hash
 from prism.formats.hf_folder import SINGLE, Described, HfFolder, header
+from prism.formats.masters import PREFIX
+from prism.formats.torch_dist_writer import write_torch_dist
 from prism.models.convert import hf_to_megatron
+from prism.models.family import family_of, identify
+from prism.models.storage import FromHf, to_pieces
 from tests.analyze.weights.naive import cosine, figures, moved
 from tests.longcontext.made import hf, tensors_of
 from tests.models.tiny import TINY
@@ -143,6 +149,40 @@ def test_a_stage_of_a_run_is_its_export_or_its_newest_checkpoint(tmp_path: Path)
     found = compared(Path(f"{tmp_path / 'run'}:base"), Path(f"{tmp_path / 'run'}:mid"))
     assert [source["format"] for source in found["sources"]] == ["safetensors", "torch_dist"]
     assert found["comparisons"][0]["total"]["relative_l2"] == 0
+
+
+@pytest.mark.parametrize("name", ["llama_3_1_8b", "nemotron_h_8b"])
+def test_fp32_masters_of_an_optimizer_are_compared_where_they_are_asked_for(tmp_path: Path, name: str) -> None:
+    wide = hf(tmp_path / "wide", 0, name, torch.float32)
+    narrow = moved(wide, tmp_path / "narrow", 0.0, 1, torch.bfloat16)
+    after = moved(wide, tmp_path / "after", 0.002, 2)
+    checkpoint = with_masters(narrow, after, tmp_path / "checkpoint")
+    texts, names = [str(wide), str(checkpoint)], ["before", "after"]
+    masters = analyse(open_sources(texts, names, masters=True), Asked(((0, 1),))).comparisons[0]
+    expected = analyse(open_sources([str(wide), str(after)], names), Asked(((0, 1),))).comparisons[0]
+    assert masters.precision == "fp32 master"
+    assert masters.after.content == expected.after.content
+    assert masters.groups == expected.groups
+    own = analyse(open_sources(texts, names), Asked(((0, 1),))).comparisons[0]
+    assert own.precision == "mixed, in bfloat16"
+    without = hf_to_megatron(narrow, tmp_path / "without").path
+    with pytest.raises(BadInput, match="holds no fp32 master of"):
+        open_sources([str(without)], ["after"], masters=True)
+
+
+def with_masters(narrow: Path, wide: Path, target: Path) -> Path:
+    """A checkpoint of the narrow weights in which an optimizer keeps the wide ones, as `prism.megatron` saves it."""
+    model = identify(narrow)
+    assert model.vocab_size is not None
+    weights = list(family_of(model).weight_map(model, model.vocab_size))
+    pieces, shapes, states = to_pieces(FromHf(HfFolder(narrow), model), weights, model)
+    masters, of_masters, _ = to_pieces(FromHf(HfFolder(wide), model), weights, model)
+    pieces += [replace(piece, key=f"{PREFIX}{piece.key}") for piece in masters]
+    shapes |= {f"{PREFIX}{key}": shape for key, shape in of_masters.items()}
+    target.mkdir()
+    write_torch_dist(target, pieces, shapes, states, 1)
+    shutil.copytree(narrow, target / "hf")
+    return target
 
 
 def test_finished_tensors_are_not_read_again(tmp_path: Path) -> None:
