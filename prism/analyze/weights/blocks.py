@@ -50,9 +50,10 @@ def relation_of(
     first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], thresholds_percent: Sequence[float]
 ) -> Relation:
     """How the changes of two pairs (old, new) lie to each other; all four blocks are of one shape."""
-    blocks = [_floats(tensor) for pair in (first, second) for tensor in alike(*pair)]
+    old, new, old_too, new_too = (_floats(tensor) for pair in (first, second) for tensor in alike(*pair))
     sums, changed = np.zeros(3), np.zeros((3, len(thresholds_percent)), np.int64)
-    add_relation(*blocks, np.asarray(thresholds_percent, dtype=np.float64) / 100, sums, changed)
+    factors = np.asarray(thresholds_percent, dtype=np.float64) / 100
+    add_relation(old, new, old_too, new_too, factors, sums, changed)
     one, other, both = (tuple(map(int, counts)) for counts in changed)
     return Relation(float(sums[0]), float(sums[1]), float(sums[2]), first[0].numel(), one, other, both)
 

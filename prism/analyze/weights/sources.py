@@ -80,10 +80,10 @@ def open_sources(texts: Sequence[str], names: Sequence[str], *, masters: bool = 
             opened[index] = open_source(text, name, masters=masters)
         except Undescribed as error:
             undescribed[index] = error
-    for index, error in undescribed.items():
+    for index, refused in undescribed.items():
         described = next((source for source in opened.values() if source.config), None)
         if described is None:
-            raise error
+            raise refused
         opened[index] = open_source(texts[index], names[index], described, masters=masters)
     return [opened[index] for index in range(len(texts))]
 
