@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from prism.commands.analyze.read_ahead import begin_reading
+
 Checkpoint = Annotated[str, typer.Argument(help="Hugging Face folder, torch_dist checkpoint, or RUN:STAGE.")]
 Json = Annotated[
     Path | None,
@@ -41,10 +43,11 @@ def weights(
 
     Example: `prism analyze weights runs/miniature:base runs/miniature:mid runs/miniature:rl`
     """
+    texts = [first, second, *([third] if third is not None else [])]
+    begin_reading(texts)
     from prism.analyze.weights import Asked
     from prism.commands.analyze import given, show
 
-    texts = [first, second, *([third] if third is not None else [])]
     pairs = ((0, 1), (1, 2), (0, 2))[: 3 if third is not None else 1]
     relations = (((0, 1), (1, 2)),) if third is not None else ()
     asked = Asked(pairs, given.percent(thresholds), relations)
@@ -71,6 +74,7 @@ def directions(
 
     Example: `prism analyze directions models/base exports/mc exports/mcs`
     """
+    begin_reading([base, *others])
     from itertools import combinations
 
     from prism.analyze.weights import Asked
@@ -106,12 +110,14 @@ def footprint(
 
     Example: `prism analyze footprint runs/r:base runs/r:rl_base runs/r:mid runs/r:rl_mid`
     """
+    texts = [base, rl_from_base, mid, rl_from_mid]
+    begin_reading(texts)
     from prism.analyze.weights import Asked
     from prism.analyze.weights.footprint import footprint as footprint_of
     from prism.commands.analyze import given, show
 
     asked = Asked(((0, 1), (2, 3)), given.percent(thresholds), (((0, 1), (2, 3)),))
-    done = given.analysed(given.opened([base, rl_from_base, mid, rl_from_mid], names, masters=masters), asked, json)
+    done = given.analysed(given.opened(texts, names, masters=masters), asked, json)
     found = footprint_of(done)
     if given.written(json, csv, {**done.as_json(), "footprint": found.as_json()}):
         return
