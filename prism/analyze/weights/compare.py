@@ -19,11 +19,9 @@ from prism.analyze.weights.sources import Source
 from prism.analyze.weights.tensor import bytes_of
 from prism.analyze.weights.together import together
 from prism.analyze.weights.walk import walk
-from prism.recipe.versions import Format
 
 Progress = Callable[[int], None]
-WEIGHT_ANALYSIS = Format("weight analysis", 1)
-HEAD = {"schema_version": WEIGHT_ANALYSIS.version, "release": __version__}
+HEAD = {"schema_version": 1, "release": __version__}
 
 
 @dataclass(frozen=True)

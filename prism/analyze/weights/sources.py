@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,14 +16,10 @@ from data_prep.errors import DataError
 from data_prep.files import fingerprint, read_json
 from prism.errors import BadInput, UsageError
 from prism.formats.hf_folder import INDEX, SINGLE, HfFolder
-from prism.formats.masters import MasterWeights
-from prism.formats.sparse_difference import StepWeights
-from prism.formats.step_state import FILE_NAME, read_state
-from prism.formats.torch_dist_rows import TorchDistRows
 from prism.formats.weights import Weights
-from prism.models.convert import find_checkpoint
-from prism.models.family import identify
-from prism.models.renamed import as_hf
+
+if TYPE_CHECKING:
+    from prism.formats.sparse_difference import StepWeights
 
 _PRECISIONS = {torch.bfloat16: "bf16 export", torch.float32: "fp32 master", torch.float16: "fp16 export"}
 _STEP = re.compile(r"(?:step|iter)_0*(\d+)$")
@@ -109,7 +105,7 @@ def open_source(
         folder = next((found for found in inner if found.is_dir()), folder)
     if _is_hf(folder):
         return _hf(folder, name or text)
-    return _megatron(find_checkpoint(folder), name or text, described_by, masters)
+    return _megatron(folder, name or text, described_by, masters)
 
 
 def named_folder(text: str) -> Path:
@@ -137,6 +133,8 @@ def step_in(name: str) -> int | None:
 
 def step_source(folder: Path, step: int, weights: StepWeights | None = None) -> Source:
     """The weights of a trajectory's folder after a step; 0 is its start."""
+    from prism.formats.sparse_difference import StepWeights
+
     found = weights or StepWeights(folder, step)
     return Source(f"step_{step}", found, "trajectory", lambda _: str(found.path), lambda _: found.content, {})
 
@@ -165,6 +163,15 @@ def _hf(folder: Path, name: str) -> Source:
 
 
 def _megatron(folder: Path, name: str, described_by: Source | None, masters: bool) -> Source:
+    # here, because Hugging Face folders do without, and these take half a second to import
+    from prism.formats.masters import MasterWeights
+    from prism.formats.step_state import FILE_NAME, read_state
+    from prism.formats.torch_dist_rows import TorchDistRows
+    from prism.models.convert import find_checkpoint
+    from prism.models.family import identify
+    from prism.models.renamed import as_hf
+
+    folder = find_checkpoint(folder)
     checkpoint = TorchDistRows(folder)
     checkpoint.check_files()
     candidates = [folder / "hf", *([folder.parent.parent / "hf"] if folder.parent.name == "checkpoints" else [])]
