@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -26,19 +27,16 @@ def begin_reading(texts: Sequence[str]) -> None:
 def _ask(sources: Sequence[Sequence[Path]], limit: int) -> None:
     left = limit
     running = [_pieces(files) for files in sources]
-    while running and left > 0:
-        for pieces in list(running):
-            path, start = next(pieces, (None, 0))
-            if path is None:
-                running.remove(pieces)
-                continue
-            try:
-                descriptor = os.open(path, os.O_RDONLY)
-                os.posix_fadvise(descriptor, start, _STEP_BYTES, os.POSIX_FADV_WILLNEED)
-                os.close(descriptor)
-            except OSError:
-                return  # whoever reads the file says what is wrong with it
-            left -= _STEP_BYTES
+    with suppress(OSError):  # whoever reads the file says what is wrong with it
+        while running and left > 0:
+            for pieces in list(running):
+                path, start = next(pieces, (None, 0))
+                if path is None:
+                    running.remove(pieces)
+                    continue
+                with path.open("rb", buffering=0) as file:
+                    os.posix_fadvise(file.fileno(), start, _STEP_BYTES, os.POSIX_FADV_WILLNEED)
+                left -= _STEP_BYTES
 
 
 def _pieces(files: Sequence[Path]) -> Iterator[tuple[Path, int]]:
