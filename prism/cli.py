@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from prism import __version__
-from prism.commands import convert, data, doctor, launch, models, nemo, plan, recipes, rl, ruler, run, sweep
+from prism.commands import analyze, convert, data, doctor, launch, models, nemo, plan, recipes, rl, ruler, run, sweep
 
 app = typer.Typer(
     name="prism",
@@ -38,6 +38,7 @@ def options(
 
 for group in (run, plan, doctor):
     group.register(app)
+app.add_typer(analyze.app, name="analyze")
 app.add_typer(convert.app, name="convert")
 app.add_typer(launch.app, name="launch")
 app.add_typer(models.app, name="models")

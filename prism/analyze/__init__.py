@@ -1,5 +1,4 @@
-"""What training did to a model: change of weights, similarity of representations."""
+"""What training did to a model: change of weights, similarity of representations.
 
-from prism.analyze.run import run_analysis
-
-__all__ = ["run_analysis"]
+`run` compares two stages of a recipe; `weights` any checkpoints, without megatron-core.
+"""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from data_prep.files import write_json
 from prism.analyze.cka import cka_matrix, layer_similarities
 from prism.analyze.hidden import hidden_states, input_texts
-from prism.analyze.weights import compare
+from prism.analyze.weights import Asked, analyse, open_source, write_analysis
 from prism.errors import BadInput
 from prism.generate.load import load_language_model
 from prism.megatron import checkpoint
@@ -17,6 +17,8 @@ from prism.megatron.parallel import is_first_rank, process_groups
 from prism.prompts import PromptContract
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from prism.recipe import Recipe
@@ -34,12 +36,18 @@ def run_analysis(recipe: Recipe, before: str, after: str) -> None:
     head = {"schema_version": SCHEMA_VERSION, "before": before, "after": after}
     with process_groups(layout_of(recipe.cluster), recipe.run.seed):
         if is_first_rank():
-            old, new = (recipe.stage_directory(stage) / "hf" for stage in (before, after))
-            write_json(folder / "weights" / name, {**head, **compare(old, new, recipe.analyze.thresholds_percent)})
+            _compare_weights(recipe, before, after, folder / "weights" / name)
         inputs = representations(recipe, before, after)
         if is_first_rank():
             least = min((layer["cka"] for part in inputs for layer in part["layers"]), default=None)
             write_json(folder / "cka" / name, {**head, "inputs": inputs, "minimum": least})
+
+
+def _compare_weights(recipe: Recipe, before: str, after: str, output: Path) -> None:
+    """What is finished when it is killed is kept beside `output`."""
+    sources = [open_source(str(recipe.stage_directory(stage) / "hf"), stage) for stage in (before, after)]
+    done = analyse(sources, Asked(((0, 1),), tuple(recipe.analyze.thresholds_percent)), output)
+    write_analysis(output, done.comparisons[0].as_json())
 
 
 def representations(recipe: Recipe, before: str, after: str) -> list[dict[str, Any]]:

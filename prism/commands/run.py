@@ -26,10 +26,7 @@ def register(app: typer.Typer) -> None:
     ):
         app.command(name, help=stage_help(sentence, name))(of_kinds(kinds))
     app.command("merge")(merge_command(of_kinds(("merge",))))
-    app.command("eval", help=stage_help("Evaluate every stage's checkpoint", "eval"))(_of_nodes("evaluate:"))
-    app.command("analyze", help=stage_help("Compare weights and representations between stages", "analyze"))(
-        _of_nodes("analyze:")
-    )
+    app.command("eval", help=stage_help("Evaluate every stage's checkpoint", "eval"))(of_nodes("evaluate:"))
     app.command()(report)
 
 
@@ -142,7 +139,9 @@ def of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
     return command
 
 
-def _of_nodes(prefix: str) -> Callable[..., None]:
+def of_nodes(prefix: str) -> Callable[..., None]:
+    """A command that runs a recipe's nodes whose names begin so, with what they need."""
+
     def command(recipe: RecipeName, overrides: Overrides = None, stages: Stages = None) -> None:
         def wanted(loaded: Any) -> list[str]:
             from prism.pipeline.graph import build_graph

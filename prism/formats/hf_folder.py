@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from data_prep.errors import DataError
 from data_prep.files import atomic_writer, begin_sync, read_json, write_json
 from prism.errors import BadInput
 from prism.formats.files import by_file
@@ -52,12 +53,22 @@ class HfFolder:
 
     def _file_names(self) -> list[str]:
         if (self.path / INDEX).is_file():
-            return sorted(set(read_json(self.path / INDEX)["weight_map"].values()))
+            return self._indexed()
         if (self.path / SINGLE).is_file():
             return [SINGLE]
         raise BadInput(
             f"neither {SINGLE} nor {INDEX}", place=str(self.path), remedy="give the folder of a safetensors checkpoint"
         )
+
+    def _indexed(self) -> list[str]:
+        try:
+            index = read_json(self.path / INDEX)
+            return sorted(set(index["weight_map"].values()))
+        except (DataError, KeyError, TypeError, AttributeError) as error:
+            why = error.message if isinstance(error, DataError) else "it has no weight_map of names and files"
+            raise BadInput(
+                f"not an index of shards ({why})", place=str(self.path / INDEX), remedy="fetch it again"
+            ) from None
 
     def _open(self, name: str) -> None:
         path = self.path / name

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import local
 from typing import IO, Any
 
 import numpy as np
@@ -139,23 +140,69 @@ def start_tensors(folder: Path) -> HfFolder:
     return HfFolder(folder / START_FOLDER)
 
 
+class StepWeights:
+    """The weights in bf16 after a step, by Hugging Face names, read in rows: bit for bit those that were trained.
+
+    Step 0 is the start. Checksums are held against the files first. Whole tensors are decoded; each thread keeps its
+    last one.
+
+    Args:
+        start: the start's tensors, where they are open already.
+
+    Raises:
+        BadInput: the step isn't kept, or a file is missing or isn't what was written.
+    """
+
+    def __init__(self, folder: Path, step: int, start: HfFolder | None = None) -> None:
+        said = read_start(folder)
+        self.path = folder
+        self.content = said.content
+        self._start = start or start_tensors(folder)
+        self._arrays: Callable[[str], dict[str, Array]] = lambda _: {}
+        self._kept = local()
+        if step:
+            change, self.path = read_step(folder, step), step_file(folder, step)
+            if change.start != said.content:
+                raise BadInput("it differs from another start than the folder's", place=str(self.path), remedy=_AGAIN)
+            _check(self.path, change.file)
+            self._arrays = _reader(self.path)
+            self.content = fingerprint([said.content, change.file.xxh3])
+
+    def names(self) -> list[str]:
+        return self._start.names()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._start
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._start.shape(name)
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._start.dtype(name)
+
+    def read(self, name: str) -> Tensor:
+        try:
+            return decode(self._start.read(name), self._arrays(name))
+        except Undecodable as error:
+            raise BadInput(f"{name}: {error}", place=str(self.path), remedy=_AGAIN) from None
+
+    def read_into(self, name: str, first: int, tensor: Tensor) -> None:
+        """Fills a contiguous tensor of the stored type with the rows from `first` on."""
+        if getattr(self._kept, "name", None) != name:
+            self._kept.name, self._kept.whole = name, self.read(name)
+        tensor.copy_(self._kept.whole[first : first + len(tensor)])
+
+
 def load_step(folder: Path, step: int) -> Iterator[tuple[str, Tensor]]:
     """The weights in bf16 after a step, tensor by tensor, by Hugging Face names: bit for bit those that were trained.
 
     Raises:
         BadInput: the step isn't kept, or a file is missing or isn't what was written.
     """
-    start, change, path = read_start(folder), read_step(folder, step), step_file(folder, step)
-    if change.start != start.content:
-        raise BadInput("it differs from another start than the folder's", place=str(path), remedy=_AGAIN)
-    _check(path, change.file)
-    stored = start_tensors(folder)
-    arrays = _reader(path)
-    for name in stored.names():
-        try:
-            yield name, decode(stored.read(name), arrays(name))
-        except Undecodable as error:
-            raise BadInput(f"{name}: {error}", place=str(path), remedy=_AGAIN) from None
+    read_step(folder, step)
+    weights = StepWeights(folder, step)
+    for name in weights.names():
+        yield name, weights.read(name)
 
 
 def _reader(path: Path) -> Callable[[str], dict[str, Array]]:

@@ -51,8 +51,8 @@ class _Overlap:
 class TorchDistRows(TorchDist):
     """A checkpoint that is read in rows, from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, prefix: str = "") -> None:
+        super().__init__(path, prefix)
         self._places: dict[tuple[str, tuple[int, ...]], tuple[Path, int] | None] = {}
 
     def read_into(self, name: str, first: int, tensor: Tensor) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from data_prep.files import read_json
 from prism.errors import BadInput, PrismError
+from prism.formats.weights import Weights
 from prism.longcontext.compare_tokenizers import tokenizer_difference
-from prism.longcontext.mix import Weights
 from prism.models.family import identify
 
 OUTPUT_LAYERS = ("lm_head.weight", "output_layer.weight")

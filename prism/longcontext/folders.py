@@ -15,18 +15,19 @@ import torch
 
 from data_prep.files import write_json
 from prism.errors import UsageError
+from prism.formats.content_hash import content_hash
 from prism.formats.hf_folder import HfFolder
 from prism.formats.step_state import check_sums
 from prism.formats.torch_dist_rows import TorchDistRows
+from prism.formats.weights import Weights
 from prism.formats.whole_folder import carry, check_room, refuse_existing, whole_folder
 from prism.longcontext.compare import Compared, Side, compare
-from prism.longcontext.content_hash import content_hash
-from prism.longcontext.mix import Mixture, Weights
-from prism.longcontext.renamed import as_hf, as_megatron
+from prism.longcontext.mix import Mixture
 from prism.longcontext.write_hf import write_hf
 from prism.longcontext.write_megatron import write_megatron
 from prism.models.convert import default_workers, find_checkpoint
 from prism.models.family import identify
+from prism.models.renamed import as_hf, as_megatron
 
 PROVENANCE = "prism_merge.json"
 _SCHEMA_VERSION = 1

@@ -6,39 +6,16 @@ import math
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from prism.errors import BadInput
-
-UNIT_BYTES = 4 << 20
-"""Rows are read, mixed and written so many bytes at a time."""
+from prism.formats.weights import UNIT_BYTES, Weights, unit_rows
 
 _BLOCK_UNITS = 8
 _BLOCK = 1 << 16
 """Values that are mixed at a time: in float32 they stay in a core's second-level cache."""
-
-
-class Weights(Protocol):
-    """The tensors of a checkpoint by name. Rows are the first dimension."""
-
-    @property
-    def path(self) -> Path: ...
-
-    def names(self) -> list[str]: ...
-
-    def __contains__(self, name: str) -> bool: ...
-
-    def shape(self, name: str) -> tuple[int, ...]: ...
-
-    def dtype(self, name: str) -> torch.dtype: ...
-
-    def read_into(self, name: str, first: int, tensor: Tensor) -> None:
-        """Fills a contiguous tensor of the stored type with the rows from `first` on. Called from several threads."""
-        ...
 
 
 def mix(base: Tensor, trained: Tensor, base_weight: float) -> None:
@@ -109,11 +86,6 @@ class Mixture:
             place=str(place.path if place else self.trained.path),
             remedy="merge an earlier checkpoint",
         )
-
-
-def unit_rows(shape: tuple[int, ...], dtype: torch.dtype) -> int:
-    """Rows of a tensor that make about UNIT_BYTES, at least one."""
-    return max(1, UNIT_BYTES // max(1, math.prod(shape[1:]) * dtype.itemsize))
 
 
 def block_rows(shape: tuple[int, ...], dtype: torch.dtype) -> int:

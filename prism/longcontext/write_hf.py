@@ -15,8 +15,9 @@ import torch
 
 from data_prep.files import begin_sync, read_json, write_json
 from prism.formats.hf_folder import INDEX, PYTORCH, Described, HfFolder, header
-from prism.longcontext.mix import UNIT_BYTES, Mixture, unit_rows
-from prism.longcontext.threads import in_threads
+from prism.formats.threads import in_threads
+from prism.formats.weights import UNIT_BYTES, unit_rows
+from prism.longcontext.mix import Mixture
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from prism.formats.files import step_name
 from prism.formats.step_state import FILE_NAME, seal
 from prism.formats.torch_dist_rows import Kept, TorchDistRows
 from prism.formats.torch_dist_writer import Piece, write_torch_dist
+from prism.formats.weights import unit_rows
 from prism.formats.whole_folder import carry
-from prism.longcontext.mix import Mixture, block_rows, unit_rows
+from prism.longcontext.mix import Mixture, block_rows
 
 
 def write_megatron(

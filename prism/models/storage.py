@@ -27,6 +27,17 @@ _IGNORED = ("rotary_emb.inv_freq",)
 """Ends of names of buffers that old checkpoints carry; they follow from the configuration."""
 
 
+class Stored(Protocol):
+    """A checkpoint's tensors by name."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def names(self) -> list[str]: ...
+
+    def shape(self, name: str) -> tuple[int, ...]: ...
+
+
 def check_hf(folder: HfFolder, weights: Sequence[Weight], tied: bool) -> None:
     """Raises BadInput that names tensors which are missing, left over or of another shape."""
     expected = {part.name: part.shape for weight in weights for part in weight.parts}
@@ -37,7 +48,7 @@ def check_hf(folder: HfFolder, weights: Sequence[Weight], tied: bool) -> None:
     _check(expected, found, folder.path)
 
 
-def check_megatron(checkpoint: TorchDist, weights: Sequence[Weight]) -> None:
+def check_megatron(checkpoint: Stored, weights: Sequence[Weight]) -> None:
     """The same of a Megatron checkpoint; token tables may be padded to any size."""
     found = {name: checkpoint.shape(name) for name in checkpoint.names()}
     expected = {}

@@ -87,7 +87,7 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
 
         run_evaluation(recipe, subject)
     elif kind == "analyze":
-        from prism.analyze import run_analysis
+        from prism.analyze.run import run_analysis
 
         before, _, after = subject.partition(":")
         run_analysis(recipe, before, after)

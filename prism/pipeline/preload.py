@@ -16,7 +16,7 @@ _ROOMS = (
     "prism.rl",
     "prism.longcontext",
     "prism.evaluate",
-    "prism.analyze",
+    "prism.analyze.run",
     "prism.report",
     "data_prep.api",
 )

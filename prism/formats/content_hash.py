@@ -11,7 +11,7 @@ import torch
 import xxhash
 
 from data_prep.files import fingerprint
-from prism.longcontext.mix import Weights, unit_rows
+from prism.formats.weights import Weights, unit_rows
 
 
 def content_hash(weights: Weights, names: Sequence[str], stopped: Event | None = None) -> str:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from prism.formats.hf_folder import HfFolder
-from prism.formats.torch_dist_rows import TorchDistRows
-from prism.longcontext.mix import Weights
+from prism.formats.weights import Weights
 from prism.models.dense_config import head_dim
 from prism.models.family import family_of
 from prism.models.storage import check_hf, check_megatron
@@ -73,7 +72,7 @@ def as_megatron(folder: HfFolder, model: ModelConfig) -> Renamed:
     return Renamed(folder, {weight.name: list(_parts_of(weight, model)) for weight in weights})
 
 
-def as_hf(checkpoint: TorchDistRows, model: ModelConfig) -> Renamed:
+def as_hf(checkpoint: Weights, model: ModelConfig) -> Renamed:
     """A Megatron checkpoint under Hugging Face's names, without the rows that pad its vocabulary.
 
     Raises:
