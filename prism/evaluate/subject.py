@@ -7,16 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_prep.files import fingerprint
 from prism.evaluate.task import data_path
+from prism.formats.files import step_name
+from prism.generate.completions import CompletionsModel
 from prism.generate.load import load_language_model
+from prism.generate.megatron import MegatronLanguageModel
 from prism.megatron import checkpoint
 from prism.megatron.checkpoint.ranks import first_ranks, is_first
+from prism.megatron.trainee import build_frozen
+from prism.models.convert import hf_to_megatron
+from prism.models.family import identify
+from prism.models.fragment import end_of_document
 from prism.prompts import PromptContract
 
 if TYPE_CHECKING:
     from prism.evaluate.harness.backend import Backend
     from prism.evaluate.harness.tokenizer import HarnessTokenizer
     from prism.evaluate.task import AnyTask
+    from prism.megatron.parallel import Layout
     from prism.recipe import Recipe
 
 
@@ -55,9 +64,57 @@ class Subject:
 
     def backend(self, model: Any, tokenizer: HarnessTokenizer) -> Backend:
         """The model as lm-evaluation-harness asks it."""
-        from prism.evaluate.harness.backend import ModelBackend
+        from prism.evaluate.harness.backend import ModelBackend, ServerBackend
 
-        return ModelBackend(model, tokenizer)
+        return (ServerBackend if isinstance(model, CompletionsModel) else ModelBackend)(model, tokenizer)
+
+
+def folder_subject(
+    folder: Path, work: Path, layout: Layout, *, precision: str = "fp32", batch_size: int = 256
+) -> Subject:
+    """A Hugging Face folder's model, which is converted into `work` first. Call it inside process groups.
+
+    Args: batch_size: sequences that decode together.
+
+    Raises:
+        BadInput: the model is unknown, its tensors don't fit, or it has no tokenizer.json.
+    """
+    model = identify(folder)
+    contract = PromptContract.load(folder / "tokenizer.json", end_of_document(folder))
+    files = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
+    identity = fingerprint([precision, [(name, found.st_size, found.st_mtime_ns) for name, found in files]])
+    place = work / identity[:16]
+
+    def load() -> MegatronLanguageModel:
+        if is_first() and not (place / step_name(0)).is_dir():
+            hf_to_megatron(folder, place)
+        first_ranks(None)  # the others wait for it
+        assert model.vocab_size is not None  # every config.json states it
+        module = build_frozen(model, model.vocab_size, layout, precision)
+        checkpoint.load(checkpoint.require_latest(place), module)
+        return MegatronLanguageModel(module, model.vocab_size, model.max_position_embeddings, batch_size)
+
+    return Subject(folder.name, identity, contract, load, folder)
+
+
+def server_subject(url: str, model: str, tokenizer: Path, context_length: int | None = None) -> Subject:
+    """A model behind an OpenAI-compatible server.
+
+    Args:
+        tokenizer: Hugging Face folder of the model; its weights aren't read.
+        context_length: None asks the server.
+
+    Raises:
+        BadInput: there is no tokenizer.json, or nothing says which token ends a text.
+    """
+    contract = PromptContract.load(tokenizer / "tokenizer.json", end_of_document(tokenizer))
+
+    def load() -> CompletionsModel:
+        return CompletionsModel(
+            url, model, contract.encode_text, contract.end_of_document_id, context_length=context_length
+        )
+
+    return Subject(model, fingerprint([url, model]), contract, load, tokenizer)
 
 
 def stage_subject(recipe: Recipe, stage: str) -> Subject:

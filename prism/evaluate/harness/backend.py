@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from prism.evaluate.harness.decoding import Decoding
 from prism.evaluate.harness.tokenizer import HarnessTokenizer
+from prism.generate.completions import CompletionsModel
 from prism.generate.protocol import Request, Sampling, Scored, ScoringModel, Tokens
 from prism.generate.stop_texts import StopTexts
 from prism.megatron.parallel import data_parallel_rank, data_parallel_size, gather_over_data_parallel
@@ -57,6 +58,29 @@ class ModelBackend:
             return [until.cut(self._tokenizer.decode(tokens)) for tokens in kept]
 
         return shared([Request(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)], answer)
+
+
+class ServerBackend:
+    """A server; one process asks. See `Backend`."""
+
+    def __init__(self, model: CompletionsModel, tokenizer: HarnessTokenizer) -> None:
+        self._model, self._tokenizer = model, tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """Two less than the server's: it takes a whole pair, and must have room to say a token."""
+        return self._model.context_length - 2
+
+    def score(self, pairs: Sequence[tuple[Tokens, Tokens]]) -> list[Scored]:
+        """See `Backend.score`."""
+        return self._model.score([context for context, _ in pairs], [text for _, text in pairs])
+
+    def complete(self, prompts: Sequence[Tokens], seeds: Sequence[int], decoding: Decoding) -> list[str]:
+        """See `Backend.complete`."""
+        sampling = Sampling(decoding.temperature, decoding.top_p, decoding.max_new_tokens, stop_ids=())
+        until = StopTexts((*decoding.until, self._tokenizer.eos_text), self._tokenizer.decode)
+        answered = self._model.complete(prompts, seeds, sampling, decoding.until)
+        return [until.cut(one.text) for one in answered]
 
 
 def shared(items: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]) -> list[Result]:

@@ -24,8 +24,15 @@ def require_harness() -> None:
 
 
 def require_packages(wanted: Sequence[str], task: str) -> None:
-    """Raises UsageError when a package, as `name` or `name==version`, isn't there: before hours of generation."""
+    """Raises UsageError when a package, as `name` or `name==version`, isn't there: before hours of generation.
+
+    `nltk_data:tokenizers/punkt_tab` is data of nltk.
+    """
     for requirement in wanted:
+        _, _, resource = requirement.partition("nltk_data:")
+        if resource:
+            _require_nltk_data(resource, task)
+            continue
         name, _, version = requirement.partition("==")
         found = _version(name)
         if found is None or (version and found != version):
@@ -34,6 +41,20 @@ def require_packages(wanted: Sequence[str], task: str) -> None:
                 place="this environment",
                 remedy=f"pip install {requirement}",
             )
+
+
+def _require_nltk_data(resource: str, task: str) -> None:
+    import nltk
+
+    try:
+        nltk.data.find(resource)
+    except LookupError:
+        name = resource.rpartition("/")[2]
+        raise UsageError(
+            f"task {task} needs nltk's {name}",
+            place=", ".join(nltk.data.path[:1]),
+            remedy=f"python -m nltk.downloader {name}, or set NLTK_DATA to a folder that has it",
+        ) from None
 
 
 def _version(package: str) -> str | None:

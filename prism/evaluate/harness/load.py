@@ -18,6 +18,7 @@ from lm_eval.tasks._factory import TaskFactory
 
 from data_prep.files import fingerprint
 from prism.errors import BadInput, UsageError
+from prism.evaluate.harness.quiet import quiet
 from prism.evaluate.task import HarnessTask, format_path
 
 _OWN = Path(lm_eval.__file__).with_name("tasks")
@@ -48,6 +49,11 @@ def load_harness_task(task: HarnessTask, data: Path) -> LoadedTask:
         BadInput: its data isn't there and can't be had.
         UsageError: the harness has no such task.
     """
+    with quiet():
+        return _load(task, data)
+
+
+def _load(task: HarnessTask, data: Path) -> LoadedTask:
     _seed()  # tasks that shuffle options do it while they load
     manager = _manager(task.folder)
     if task.task not in manager.all_tasks:
@@ -89,7 +95,7 @@ class _Placing(TaskFactory):
         config |= self._own
         self.last = name
         arguments = deepcopy(config.get("dataset_kwargs") or {})
-        if "data_files" in arguments:
+        if "data_files" in arguments and "/" not in name:  # a format, such as json, not a data set of the hub
             arguments["data_files"] = _placed(arguments["data_files"], str(config.get("task")))
             return {**config, "dataset_kwargs": arguments}
         local = self._data / name

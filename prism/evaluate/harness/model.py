@@ -71,6 +71,11 @@ class HarnessModel(TemplateLM):
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         return self._text.chat(chat_history, add_generation_prompt)
 
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        """Of continuations, and whether greedy decoding would say them."""
+        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)  # the journal tells
+        return found
+
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
         """Of whole texts. A long one is read in windows; each token is predicted once, with the most context."""
         pieces: list[Encoded] = []

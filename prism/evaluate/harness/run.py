@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from prism.evaluate.harness.journal import Journal
 from prism.evaluate.harness.load import LoadedTask
 from prism.evaluate.harness.metrics import TaskScores, chosen, group_metrics, metric_name, read_scores
 from prism.evaluate.harness.model import HarnessModel
+from prism.evaluate.harness.quiet import quiet
 from prism.evaluate.harness.tokenizer import HarnessTokenizer
 from prism.evaluate.task import HarnessTask
 from prism.megatron.checkpoint.ranks import is_first
@@ -67,7 +67,7 @@ def run_harness(
     """
     journal = Journal(folder / f"{task.name}.answers.jsonl", key)
     lm = HarnessModel(model, tokenizer, journal)
-    with _quiet():
+    with quiet():
         found = evaluate(
             lm,
             loaded.loaded,
@@ -156,15 +156,3 @@ def _lines(samples: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
                     default=str,
                 )
             )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The harness tells of every task and every bar; ours is the log that counts."""
-    logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -1,7 +1,7 @@
 """A tiny LLaMA with a tokenizer of real text, the data of the tasks beside it, and what the harness's own model finds.
 
-    made.py ROOT DATA    writes ROOT/hf, ROOT/data, which has all that the tasks read, ROOT/tasks, which read there, and
-                         ROOT/found.hf.json. In a process of its own: ours stands in for CUDA calls.
+made.py ROOT DATA    writes ROOT/hf, ROOT/data, which has all that the tasks read, ROOT/tasks, which read there, and
+                     ROOT/found.hf.json. In a process of its own: ours stands in for CUDA calls.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs the tasks of ROOT with our model and writes what the harness found, as `observe` does for the other side.
 
-    observed.py ROOT TENSORxPIPELINE ...    under each layout in turn; the rest of the ranks is data-parallel
+observed.py ROOT TENSORxPIPELINE ...    under each layout in turn; the rest of the ranks is data-parallel
 """
 
 from __future__ import annotations
