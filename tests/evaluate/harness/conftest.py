@@ -18,7 +18,7 @@ def harness_or_skip() -> None:
     """Skips where lm-evaluation-harness or the data isn't there."""
     for package in ("lm_eval", "transformers"):
         if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} isn't installed: `make test-harness`, or pip install -e '.[eval]'")
+            pytest.skip(f"{package} isn't installed: pip install -e '.[eval]'")
     if not (DATA / "mmlu_stem" / "test.jsonl").is_file():
         pytest.skip(f"the tasks read gsm8k, mmlu_stem and shakespeare of {DATA}")
 
