@@ -28,7 +28,7 @@ class HarnessTokenizer:
         if not (folder / "tokenizer_config.json").is_file():
             raise BadInput("no tokenizer_config.json", place=str(folder), remedy="name a whole Hugging Face folder")
         own = {} if add_bos is None else {"add_bos_token": add_bos}
-        self.hf: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **own)  # type: ignore[no-untyped-call]
+        self.hf: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, **own)
         self._folder, self._add_bos = folder, add_bos
         if self.hf.eos_token_id is None:
             raise BadInput("no token ends a text", place=str(folder), remedy="name eos_token in tokenizer_config.json")
