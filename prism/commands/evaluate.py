@@ -56,8 +56,8 @@ def evaluate_command(of_recipe: Callable[..., None]) -> Callable[..., None]:
         With --tasks it prints a table with 95% intervals; results and samples are in --out, where the same call goes on
         after a kill. Under torchrun, ranks beyond --tp x --pp share the requests.
 
-        Examples: `prism eval miniature`, `prism eval models/llama --tasks general_v1 --limit 100`,
-        `prism eval runs/miniature:rl --tasks gsm8k`,
+        Example: `prism eval miniature`; `prism eval runs/miniature:rl --tasks gsm8k`;
+        `prism eval models/llama --tasks general_v1 --limit 100`;
         `prism eval models/llama --server http://localhost:8000 --model llama --tasks general_v2`
         """
         from prism.errors import UsageError
