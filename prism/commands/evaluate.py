@@ -142,7 +142,7 @@ def _evaluate(wish: _Wish, subject: Subject) -> None:
     from prism.megatron.checkpoint.ranks import is_first
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("prism").setLevel(logging.INFO)
+    logging.getLogger("prism").setLevel(logging.INFO if is_first() else logging.ERROR)
     tasks = load_tasks(wish.tasks)
     try:
         evaluate_tasks(subject, tasks, wish.out, wish.limit)
