@@ -82,7 +82,6 @@ def evaluate_command(of_recipe: Callable[..., None]) -> Callable[..., None]:
 
 def _server(wish: _Wish, what: str, server: str, model: str | None, context_length: int | None) -> None:
     from prism.errors import UsageError
-    from prism.evaluate.subject import server_subject
 
     if model is None or not (Path(what) / "tokenizer.json").is_file():
         raise UsageError(
@@ -90,6 +89,8 @@ def _server(wish: _Wish, what: str, server: str, model: str | None, context_leng
             place="prism eval --server",
             remedy="prism eval FOLDER_WITH_TOKENIZER --server URL --model NAME --tasks ...",
         )
+    from prism.evaluate.subject import server_subject
+
     _evaluate(wish, server_subject(server, model, Path(what), context_length))
 
 
@@ -109,9 +110,6 @@ def _folder(wish: _Wish, folder: Path, tensor: int, pipeline: int, precision: st
 
 def _stage(wish: _Wish, what: str, overrides: Sequence[str]) -> None:
     from prism.errors import UsageError
-    from prism.evaluate.subject import stage_subject
-    from prism.megatron.layout import layout_of
-    from prism.megatron.parallel import process_groups
     from prism.recipe import load_recipe
 
     run, _, stage = what.rpartition(":")
@@ -129,6 +127,10 @@ def _stage(wish: _Wish, what: str, overrides: Sequence[str]) -> None:
             place=str(recipe),
             remedy=f"use one of {', '.join(loaded.checkpoint_stages())}",
         )
+    from prism.evaluate.subject import stage_subject
+    from prism.megatron.layout import layout_of
+    from prism.megatron.parallel import process_groups
+
     with process_groups(layout_of(loaded.cluster), loaded.run.seed):
         _evaluate(wish, stage_subject(loaded, stage))
 

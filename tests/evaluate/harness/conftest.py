@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,11 +26,25 @@ def harness_or_skip() -> None:
         pytest.skip(f"the tasks read gsm8k, mmlu_stem and shakespeare of {DATA}")
 
 
+@contextmanager
+def alone(folder: Path, name: str) -> Iterator[bool]:
+    """Workers of the test run come one after the other; False where one has done it already."""
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / f"{name}.done"
+        yield not done.exists()
+        done.touch()
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `hf`, `megatron`, the tasks' `data`, the `tasks` and `found.hf.json`."""
+    """A folder with `hf`, `megatron`, the tasks' `data`, the `tasks` and `found.hf.json`; made once for all workers."""
     harness_or_skip()
-    root = tmp_path_factory.mktemp("harness") / "tiny"
-    run("tests.evaluate.harness.made", root, DATA)
-    hf_to_megatron(root / "hf", root / "megatron")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root = shared / "harness_tiny"
+    with alone(shared, "harness") as wanted:
+        if wanted:
+            run("tests.evaluate.harness.made", root, DATA)
+            hf_to_megatron(root / "hf", root / "megatron")
     return root
