@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from prism.commands.evaluate import evaluate_command
 from prism.commands.merge import merge_command
 from prism.commands.options import Overrides, RecipeName
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
     ):
         app.command(name, help=stage_help(sentence, name))(of_kinds(kinds))
     app.command("merge")(merge_command(of_kinds(("merge",))))
-    app.command("eval", help=stage_help("Evaluate every stage's checkpoint", "eval"))(of_nodes("evaluate:"))
+    app.command("eval")(evaluate_command(of_nodes("evaluate:")))
     app.command()(report)
 
 

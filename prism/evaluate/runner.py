@@ -1,10 +1,11 @@
-"""Evaluates a stage's checkpoint on every task of the recipe."""
+"""Evaluates a stage's checkpoint on every task of the recipe, or any other model on any tasks."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,17 @@ from prism.errors import BadInput
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
 from prism.evaluate.generation import questions, run_generation, task_key
+from prism.evaluate.harness.installed import require_harness, require_packages
 from prism.evaluate.ruler.make import needs_material, read_material, read_rows
 from prism.evaluate.ruler.run import run_ruler
-from prism.evaluate.task import AnyTask, ChoiceTask, GenerateTask, RulerTask, data_path, load_tasks
-from prism.generate.load import load_language_model
-from prism.megatron import checkpoint
+from prism.evaluate.subject import Subject, stage_subject
+from prism.evaluate.task import AnyTask, ChoiceTask, GenerateTask, HarnessTask, RulerTask, load_tasks
+from prism.megatron.checkpoint.ranks import is_first
 from prism.megatron.layout import layout_of
-from prism.megatron.parallel import is_first_rank, process_groups
-from prism.prompts import PromptContract
+from prism.megatron.parallel import process_groups
 
 if TYPE_CHECKING:
+    from prism.evaluate.harness.load import LoadedTask
     from prism.generate import LanguageModel
     from prism.recipe import Recipe
 
@@ -39,62 +41,149 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
         BadInput: a task's data or the stage's checkpoint is missing.
         RecipeError: the recipe names an unknown task.
     """
-    tasks = [_limited(task, recipe.evaluate.limit) for task in load_tasks(recipe.evaluate.tasks)]
-    folder = recipe.stage_directory(stage) / "evaluate"
-    source = checkpoint.require_latest(recipe.stage_directory(stage) / "checkpoints")
+    tasks = load_tasks(recipe.evaluate.tasks)
     with process_groups(layout_of(recipe.cluster), recipe.run.seed):
-        contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
-        model: LanguageModel | None = None
-        for task in tasks:
-            if (reason := _cannot_run(task, recipe)) is not None:
-                log.warning("%s: %s skipped: %s", stage, task.name, reason)
-                continue
-            rows = _rows(task, recipe)
-            key = fingerprint([source.identity, task.model_dump(), fingerprint(rows)])
-            if _is_done(folder / f"{task.name}.json", key):
-                log.info("%s: %s unchanged", stage, task.name)
-                continue
-            if model is None:
-                model = load_language_model(recipe, source, contract.vocab_size)
-            began = time.perf_counter()
-            metrics, skipped = _run(task, rows, model, contract, folder, source.identity, key)
-            result = {
-                "schema_version": SCHEMA_VERSION,
-                "task": task.name,
-                "version": task.version,
-                "kind": task.kind,
-                "domain": task.domain,
-                "description": task.description,
-                "settings": task.model_dump(exclude={"name", "version", "kind", "domain", "description"}),
-                "checkpoint_hash": source.identity,
-                "key": key,
-                "prompts": (task.limit or task.prompts) if isinstance(task, RulerTask) else len(rows),
-                "skipped_too_long": skipped,
-                "metrics": metrics,
-                "seconds": round(time.perf_counter() - began, 2),
-            }
-            if is_first_rank():
-                write_json(folder / f"{task.name}.json", result)
-            log.info("%s: %s %s", stage, task.name, {name: round(m["value"], 4) for name, m in metrics.items()})
+        subject = stage_subject(recipe, stage)
+        evaluate_tasks(subject, tasks, recipe.stage_directory(stage) / "evaluate", recipe.evaluate.limit)
+
+
+def evaluate_tasks(subject: Subject, tasks: Sequence[AnyTask], folder: Path, limit: int | None = None) -> None:
+    """Writes `<task>.json` and samples of each task to `folder`. All ranks call it together.
+
+    Harness tasks whose data can't be had are told at the end; what else was asked for is done until then.
+
+    Args:
+        limit: most prompts a task.
+
+    Raises:
+        BadInput: a task's data is missing.
+        UsageError: a harness task needs what isn't installed, or contradicts itself.
+    """
+    missing: list[BadInput] = []
+    model: LanguageModel | None = None
+    for task in [_limited(task, limit) for task in tasks]:
+        if (reason := _cannot_run(task, subject)) is not None:
+            log.warning("%s: %s skipped: %s", subject.name, task.name, reason)
+            continue
+        try:
+            rows, loaded = _rows(task, subject), _load(task, subject)
+        except BadInput as error:
+            if not isinstance(task, HarnessTask):
+                raise
+            missing.append(error)
+            log.warning("%s: %s skipped: %s", subject.name, task.name, error)
+            continue
+        key = fingerprint([subject.identity, *_content(task, rows, loaded)])
+        if _is_done(folder / f"{task.name}.json", key):
+            log.info("%s: %s unchanged", subject.name, task.name)
+            continue
+        model = model or subject.load()
+        began = time.perf_counter()
+        done = _run(task, rows, loaded, model, subject, folder, key)
+        result = {
+            "schema_version": SCHEMA_VERSION,
+            "task": task.name,
+            "version": task.version,
+            "kind": task.kind,
+            "domain": task.domain,
+            "description": task.description,
+            "settings": task.model_dump(exclude={"name", "version", "kind", "domain", "description"}),
+            "checkpoint_hash": subject.identity,
+            "key": key,
+            "prompts": done.prompts,
+            "skipped_too_long": done.skipped,
+            "metrics": done.metrics,
+            "seconds": round(time.perf_counter() - began, 2),
+            **done.details,
+        }
+        if is_first():
+            write_json(folder / f"{task.name}.json", result)
+        log.info("%s: %s %s", subject.name, task.name, {name: round(m["value"], 4) for name, m in done.metrics.items()})
+    if missing:
+        raise _together(missing)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a task found; `details` goes into its result beside the rest."""
+
+    metrics: dict[str, Any]
+    prompts: int
+    skipped: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def _content(task: AnyTask, rows: list[Mapping[str, Any]], loaded: LoadedTask | None) -> list[Any]:
+    """What a result depends on beside the checkpoint. Where a harness task's data lies isn't part of it."""
+    if isinstance(task, HarnessTask):
+        assert loaded is not None
+        return [task.model_dump(exclude={"path", "folder"}), loaded.identity(task.limit)]
+    return [task.model_dump(), fingerprint(rows)]
+
+
+def _load(task: AnyTask, subject: Subject) -> LoadedTask | None:
+    """A harness task, its settings checked; nothing of other kinds."""
+    if not isinstance(task, HarnessTask):
+        return None
+    require_harness()
+    require_packages(task.requires, task.name)
+    from prism.evaluate.harness.load import load_harness_task
+    from prism.evaluate.harness.run import check_settings
+
+    loaded = load_harness_task(task, subject.data_of(task))
+    check_settings(loaded)
+    return loaded
+
+
+def _together(missing: Sequence[BadInput]) -> BadInput:
+    """One error of several; the first one's words where it is alone."""
+    if len(missing) == 1:
+        return missing[0]
+    return BadInput(
+        f"{len(missing)} tasks lack their data: " + "; ".join(error.message for error in missing),
+        place=", ".join(dict.fromkeys(str(error.place) for error in missing)),
+        remedy="bring it (the warnings above say how), or leave the tasks out; the other tasks' results are kept",
+    )
 
 
 def _run(
     task: AnyTask,
     rows: list[Mapping[str, Any]],
+    loaded: LoadedTask | None,
     model: LanguageModel,
-    contract: PromptContract,
+    subject: Subject,
     folder: Path,
-    identity: str,
     key: str,
-) -> tuple[dict[str, Any], int]:
-    samples = folder / f"{task.name}.samples.jsonl"
+) -> _Done:
+    samples, contract = folder / f"{task.name}.samples.jsonl", subject.contract
+    if isinstance(task, HarnessTask):
+        assert loaded is not None
+        return _harness(task, loaded, model, subject, folder, key)
     if isinstance(task, RulerTask):
-        return run_ruler(task, read_material(task, rows, task.path), model, contract, samples, key)
+        metrics, skipped = run_ruler(task, read_material(task, rows, task.path), model, contract, samples, key)
+        return _Done(metrics, task.limit or task.prompts, skipped)
     if isinstance(task, GenerateTask):
-        return run_generation(task, questions(task, rows), model, contract, samples, task_key(identity, task))
+        own = task_key(subject.identity, task)
+        return _Done(*_sized(run_generation(task, questions(task, rows), model, contract, samples, own), rows))
     if isinstance(task, ChoiceTask):
-        return run_choice(task, rows, model, contract)
-    return run_bits(task, rows, model, contract), 0
+        return _Done(*_sized(run_choice(task, rows, model, contract), rows))
+    return _Done(run_bits(task, rows, model, contract), len(rows))
+
+
+def _sized(found: tuple[dict[str, Any], int], rows: Sequence[Any]) -> tuple[dict[str, Any], int, int]:
+    metrics, skipped = found
+    return metrics, len(rows), skipped
+
+
+def _harness(
+    task: HarnessTask, loaded: LoadedTask, model: LanguageModel, subject: Subject, folder: Path, key: str
+) -> _Done:
+    from prism.evaluate.harness.run import run_harness
+    from prism.evaluate.harness.tokenizer import HarnessTokenizer
+
+    tokenizer = HarnessTokenizer(subject.tokenizer(folder), task.add_bos)
+    found = run_harness(task, loaded, subject.backend(model, tokenizer), tokenizer, folder, key)
+    return _Done(found.metrics, found.prompts, details=found.details)
 
 
 def _limited(task: AnyTask, limit: int | None) -> AnyTask:
@@ -103,23 +192,17 @@ def _limited(task: AnyTask, limit: int | None) -> AnyTask:
     return task.model_copy(update={"limit": limit})
 
 
-def _cannot_run(task: AnyTask, recipe: Recipe) -> str | None:
+def _cannot_run(task: AnyTask, subject: Subject) -> str | None:
     """Why a RULER task is left out: it is one of a suite, of which parts need data that few have."""
-    if isinstance(task, RulerTask) and needs_material(task) and not _data(task, recipe).is_file():
-        return f"its data is missing ({_data(task, recipe)}); set evaluate.data.{task.base_name} or PRISM_DATA"
+    if isinstance(task, RulerTask) and needs_material(task) and not subject.data_of(task).is_file():
+        return f"its data is missing ({subject.data_of(task)}); set evaluate.data.{task.base_name} or PRISM_DATA"
     return None
 
 
-def _data(task: AnyTask, recipe: Recipe) -> Path:
-    """The task's data: what the recipe says of it by name (with or without its length), else what the task says."""
-    given = recipe.evaluate.data
-    return data_path(given.get(task.name, given.get(task.name.partition("@")[0], task.path)), recipe.data_directory)
-
-
-def _rows(task: AnyTask, recipe: Recipe) -> list[Mapping[str, Any]]:
-    if isinstance(task, RulerTask) and not needs_material(task):
+def _rows(task: AnyTask, subject: Subject) -> list[Mapping[str, Any]]:
+    if isinstance(task, HarnessTask) or (isinstance(task, RulerTask) and not needs_material(task)):
         return []
-    path = _data(task, recipe)
+    path = subject.data_of(task)
     if not path.is_file():
         raise BadInput(
             f"the data of task {task.name} is missing",

@@ -86,7 +86,32 @@ class RulerTask(TaskBase):
         return self.name.partition("@")[0]
 
 
-AnyTask = GenerateTask | ChoiceTask | BitsTask | RulerTask
+class HarnessTask(TaskBase):
+    """A task, group or tag of lm-evaluation-harness, run on our model. `limit` counts each of its tasks' documents."""
+
+    kind: Literal["harness"]
+    path: str = Field("{data}/harness", description="Folder of data sets, each at its name on the hub; else the hub.")
+    task: str = Field(description="The harness's name of it.")
+    folder: str | None = Field(
+        None,
+        description="Folder of the harness's YAML: beside this file, or of the harness's own (`mmlu`); null reads all. "
+        "`{data}` may stand in its data_files.",
+    )
+    num_fewshot: int | None = Field(None, ge=0, description="Examples in the prompt; null takes the task's own.")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="Keys of the harness's YAML, changed.")
+    generation: dict[str, Any] = Field(
+        default_factory=dict, description="Keys of its generation_kwargs, changed: do_sample, temperature, until ..."
+    )
+    metrics: tuple[str, ...] = Field(
+        (), description="Metrics to report, `acc` or `exact_match,strict-match`; the first is the main one; empty: all."
+    )
+    chat_template: bool = Field(False, description="Prompts as messages, by the tokenizer's chat template.")
+    system: str | None = Field(None, description="System message, or text before the prompt.")
+    add_bos: bool | None = Field(None, description="Begin with the beginning-of-text token; null: as the tokenizer.")
+    requires: tuple[str, ...] = Field((), description="Packages that it needs, `name` or `name==version`.")
+
+
+AnyTask = GenerateTask | ChoiceTask | BitsTask | RulerTask | HarnessTask
 _ADAPTER: TypeAdapter[AnyTask] = TypeAdapter(Annotated[AnyTask, Field(discriminator="kind")])
 
 
@@ -131,11 +156,18 @@ def _read(name: str) -> AnyTask:
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(task_names())}"
         raise RecipeError(f"no task {name}", place="evaluate.tasks", remedy=hint)
     try:
-        return _ADAPTER.validate_python(yaml.safe_load(path.read_text()))
+        return _beside(_ADAPTER.validate_python(yaml.safe_load(path.read_text())), path)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
         raise RecipeError(f"{key}: {problem['msg']}", place=str(path), remedy="see prism/evaluate/task.py") from None
+
+
+def _beside(task: AnyTask, path: Path) -> AnyTask:
+    """A folder that a harness task names lies beside its file."""
+    if isinstance(task, HarnessTask) and task.folder is not None and (path.parent / task.folder).is_dir():
+        return task.model_copy(update={"folder": str((path.parent / task.folder).resolve())})
+    return task
 
 
 def task_names() -> list[str]:
@@ -146,4 +178,9 @@ def data_path(path: str, data_directory: Path) -> Path:
     """Where a task's data lies; see `TaskBase.path`."""
     if path.startswith(("world/", "sources/")):
         return data_directory / path
+    return format_path(path)
+
+
+def format_path(path: str) -> Path:
+    """`{data}` is PRISM_DATA, or ../shared/data."""
     return Path(path.format(data=os.environ.get("PRISM_DATA", "../shared/data")))

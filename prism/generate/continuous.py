@@ -15,6 +15,7 @@ from torch import Tensor
 
 from prism.generate.protocol import Request, Response, Sampling
 from prism.generate.sampling import draw, uniforms
+from prism.generate.stop_texts import StopTexts
 from prism.megatron.decode import DecodeContext
 from prism.megatron.forward import next_token_logits, prompt_logits
 
@@ -23,6 +24,9 @@ _NOISE = 32
 
 _COMPACT_BELOW = 0.75
 """Free slots are dropped once fewer than this share are taken and no prompt waits."""
+
+_LOOK_EVERY = 8
+"""Steps from one look for stop texts to the next."""
 
 _PROMPT_TOKENS = 65_536
 """Most prompt tokens, padding included, that enter in one pass."""
@@ -35,6 +39,7 @@ class ContinuousBatch:
         slots: sequences that decode together.
         limits: most tokens of each response.
         vocab_size: tokens that may be drawn.
+        until: texts that end a response, some steps after it contains one.
     """
 
     def __init__(
@@ -47,7 +52,9 @@ class ContinuousBatch:
         slots: int,
         vocab_size: int,
         device: torch.device,
+        until: StopTexts | None = None,
     ) -> None:
+        self._until, self._steps = until, 0
         self._module, self._requests, self._limits, self._sampling = module, requests, limits, sampling
         self._vocab_size, self._device = vocab_size, device
         self._waiting = deque(range(len(requests)))
@@ -93,7 +100,22 @@ class ContinuousBatch:
         self._counts += self._taken
         self._last = chosen
         self._longest += 1
-        self._release()
+        self._steps += 1
+        self._release(self._saying_stop() if self._until and self._steps % _LOOK_EVERY == 0 else ())
+
+    def _saying_stop(self) -> list[int]:
+        """Slots whose response contains a stop text. The end is looked at, and where it has one, the whole."""
+        assert self._until is not None
+        reach = min(self._tokens.shape[1], self._until.reach + _LOOK_EVERY)
+        places = self._counts[:, None] + torch.arange(-reach, 0, device=self._device)
+        ends, counts = self._tokens.gather(1, places.clamp(min=0)).tolist(), self._counts.tolist()
+        return [
+            slot
+            for slot, owner in enumerate(self._owners)
+            if owner is not None
+            and self._until.found(ends[slot][-counts[slot] :])
+            and self._until.found(self._tokens[slot, : counts[slot]].tolist())
+        ]
 
     def _draw(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         return draw(logits[:, : self._vocab_size], uniform, self._sampling.temperature, self._sampling.top_p)
@@ -104,10 +126,12 @@ class ContinuousBatch:
         self._tokens = torch.cat([self._tokens, torch.zeros_like(self._tokens)], 1)
         self._logprobs = torch.cat([self._logprobs, torch.zeros_like(self._logprobs)], 1)
 
-    def _release(self) -> None:
-        """Takes the responses that have just ended out of their slots."""
+    def _release(self, said: Sequence[int] = ()) -> None:
+        """Takes the responses that have just ended, and those in the slots `said`, out of their slots."""
         stopped = torch.isin(self._last, self._stops)
-        ended = (self._taken & (stopped | (self._counts >= self._most))).nonzero().squeeze(1)
+        over = stopped | (self._counts >= self._most)
+        over[list(said)] = True
+        ended = (self._taken & over).nonzero().squeeze(1)
         if not len(ended):
             return
         slots, counts, by_stop = ended.tolist(), self._counts[ended].tolist(), stopped[ended].tolist()

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from prism.errors import BadInput
 from prism.generate.continuous import ContinuousBatch
-from prism.generate.protocol import Request, Response, Sampling, Tokens
+from prism.generate.protocol import Request, Response, Sampling, Scored, Tokens
+from prism.generate.scoring import score_continuations
+from prism.generate.stop_texts import StopTexts
 from prism.megatron.backend import backend
 from prism.megatron.forward import evaluation_mode, mean_hidden_states, require_decodable, token_logprobs
 
 
 class MegatronLanguageModel:
-    """Implements `prism.generate.protocol.LanguageModel`.
+    """Implements `prism.generate.protocol.ScoringModel`.
 
     Args:
         chunk: the whole model (it may be split over tensor-parallel ranks, which then all call together).
@@ -42,6 +44,24 @@ class MegatronLanguageModel:
         Raises:
             BadInput: a prompt is empty or leaves no room for a single token.
         """
+        return self._generate(requests, sampling, None)
+
+    def generate_until(self, requests: Sequence[Request], sampling: Sampling, until: StopTexts) -> list[Response]:
+        """See `ScoringModel.generate_until`, and `generate` for what is raised."""
+        return self._generate(requests, sampling, until)
+
+    def score(self, contexts: Sequence[Tokens], continuations: Sequence[Tokens]) -> list[Scored]:
+        """See `ScoringModel.score`.
+
+        Raises:
+            BadInput: a side of a pair is empty, or the pair doesn't fit.
+        """
+        with evaluation_mode(self._chunk) as module:
+            return score_continuations(
+                module, contexts, continuations, self._context_length, self._vocab_size, self._device
+            )
+
+    def _generate(self, requests: Sequence[Request], sampling: Sampling, until: StopTexts | None) -> list[Response]:
         if not requests:
             return []
         limits = [self._limit(number, request, sampling) for number, request in enumerate(requests)]
@@ -54,6 +74,7 @@ class MegatronLanguageModel:
                 slots=min(self._slots, len(requests)),
                 vocab_size=self._vocab_size,
                 device=self._device,
+                until=until,
             )
             return batch.run()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from prism.generate.stop_texts import StopTexts
+
 Tokens = Sequence[int]
 
 
@@ -49,6 +51,14 @@ class Response:
     policy_version: int = 0
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Of a continuation: log p(continuation | context) in nats, and whether greedy decoding would say it."""
+
+    logprob: float
+    greedy: bool
+
+
 class Generator(Protocol):
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """One response a request, in order. The same arguments give the same responses."""
@@ -69,4 +79,18 @@ class LanguageModel(Generator, Protocol):
 
     def hidden_states(self, sequences: Sequence[Tokens]) -> Tensor:
         """Mean over positions of every layer's output, shape (layers, sequences, hidden), float64."""
+        ...
+
+
+class ScoringModel(LanguageModel, Protocol):
+    """A language model that evaluation harnesses can ask: continuations of contexts, and texts that end responses."""
+
+    def score(self, contexts: Sequence[Tokens], continuations: Sequence[Tokens]) -> list[Scored]:
+        """Each continuation after its context. The last token of a pair is never read, so that a pair may have
+        `context_length` + 1 tokens. Neither side may be empty.
+        """
+        ...
+
+    def generate_until(self, requests: Sequence[Request], sampling: Sampling, until: StopTexts) -> list[Response]:
+        """As `generate`; a response also ends soon after it contains one of the texts, which stay in it."""
         ...

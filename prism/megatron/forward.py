@@ -111,6 +111,38 @@ def negative_logprobs(
     return _through_stages(module, tokens, _positions(tokens), labels=labels, packed_seq_params=packed)
 
 
+def continuation_scores(module: Any, tokens: Tensor, rows: Tensor, positions: Tensor, labels: Tensor) -> Tensor:
+    """What the model thinks of labels, at chosen positions only: the rest of the logits is never made.
+
+    Shapes: tokens (batch, seq), padded on the right; rows (asked,); positions and labels (asked, width) ->
+    (asked, width, 2): log p(label) after the position, and 1 where no token is more likely.
+
+    Args: rows: which row of `tokens` each of the asked reads; several may read the same.
+    """
+    last = parallel_state.is_pipeline_last_stage()
+
+    def run(hidden: Tensor | None) -> Tensor:
+        if hidden is not None:
+            module.set_input_tensor([hidden])
+        output: Tensor = module(tokens, _positions(tokens), None, runtime_gather_output=True)
+        if not last:
+            return output
+        logprobs = torch.log_softmax(output.float(), -1)
+        likely = output.argmax(-1) == labels
+        return torch.stack([logprobs.gather(-1, labels[..., None]).squeeze(-1), likely.float()], -1)
+
+    hook = None
+    if last:
+        hook = module.output_layer.register_forward_pre_hook(
+            lambda layer, inputs: (inputs[0][positions.t(), rows[None, :]], *inputs[1:])
+        )
+    try:
+        return _along_stages(module, (tokens.shape[1], len(tokens)), tokens.device, run)
+    finally:
+        if hook is not None:
+            hook.remove()
+
+
 def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
     """Mean over positions of each layer's output: (batch, seq), (batch,) -> (layers, batch, hidden), float64."""
     present = torch.arange(tokens.shape[1], device=tokens.device)[None, :] < lengths[:, None]

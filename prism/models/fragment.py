@@ -29,7 +29,7 @@ def recipe_fragment(folder: Path) -> str:
             "tokenizer": {
                 "kind": "file",
                 "path": str(tokenizer),
-                "end_of_document": _end_of_document(folder, tokenizer),
+                "end_of_document": end_of_document(folder),
             }
         },
         "pipeline": {
@@ -44,11 +44,15 @@ def recipe_fragment(folder: Path) -> str:
     return yaml.safe_dump(fragment, sort_keys=False, width=120, allow_unicode=True)
 
 
-def _end_of_document(folder: Path, tokenizer: Path) -> str:
-    """The token that config.json ends a text with, else the one that tokenizer_config.json does."""
+def end_of_document(folder: Path) -> str:
+    """The token that a folder's config.json ends a text with, else the one that its tokenizer_config.json does.
+
+    Raises:
+        BadInput: neither names one.
+    """
     ids = read_json(folder / "config.json").get("eos_token_id")
     first = ids[0] if isinstance(ids, list) and ids else ids
-    for token in read_json(tokenizer).get("added_tokens", []):
+    for token in read_json(folder / "tokenizer.json").get("added_tokens", []):
         if token["id"] == first:
             return str(token["content"])
     settings = folder / "tokenizer_config.json"

@@ -151,7 +151,8 @@ def _stage(directory: Path, recipe: RecipeFile, name: str) -> Stage:
     metrics = folder / "metrics.jsonl"
     tasks = {task.task: task for task in _all(folder / "evaluate", TaskResult)}
     order = [task for task in dict.fromkeys([*recipe.evaluate.tasks, *sorted(tasks)]) if task in tasks]
-    samples = {task: read_json_lines(folder / "evaluate" / f"{task}.samples.jsonl", Sample) for task in order}
+    judged = [task for task in order if tasks[task].kind != "harness"]  # its samples are documents of any kind
+    samples = {task: read_json_lines(folder / "evaluate" / f"{task}.samples.jsonl", Sample) for task in judged}
     return Stage(
         name=name,
         kind=node.stage,

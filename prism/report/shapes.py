@@ -200,7 +200,7 @@ class TaskResult:
     """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context."""
 
     task: str
-    kind: Literal["generate", "choice", "bits_per_byte", "ruler"]
+    kind: Literal["generate", "choice", "bits_per_byte", "ruler", "harness"]
     domain: str
     prompts: int
     metrics: Mapping[str, Estimate]

@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from prism.errors import BadInput
-from prism.report import load_results
+from prism.report import load_results, write_report
 from tests.report import made_up_run
 
 
@@ -54,6 +55,18 @@ def test_a_damaged_file_is_named(tmp_path: Path, path: str) -> None:
     with pytest.raises(BadInput, match=str(damaged)) as error:
         load_results(tmp_path)
     assert error.value.exit_code == 4
+
+
+def test_results_of_the_harness_are_read_and_its_samples_are_left_alone(tmp_path: Path) -> None:
+    folder = recipe_only(tmp_path) / "stages" / "mid" / "evaluate"
+    folder.mkdir(parents=True)
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "stderr": 0.05}
+    task = {"task": "general_mmlu", "kind": "harness", "domain": "general", "prompts": 9, "metrics": {"acc": figure}}
+    (folder / "general_mmlu.json").write_text(json.dumps({**task, "harness": "lm-eval 0.4.13", "tasks": {}}))
+    (folder / "general_mmlu.samples.jsonl").write_text('{"id": "mmlu:1:none", "metrics": {"acc": 1.0}}\n')
+    mid = load_results(tmp_path).stages["mid"]
+    assert mid.tasks["general_mmlu"].metrics["acc"].value == 0.5 and not mid.samples
+    write_report(tmp_path)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
