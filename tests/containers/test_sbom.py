@@ -16,6 +16,8 @@ from tests.containers.bill import problems
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "containers" / "sbom.py"
 
+pytestmark = pytest.mark.xdist_group("sbom")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

@@ -176,8 +176,6 @@ QUICK = (
     "CP2, dense, packed",
     "TP2 SP, hybrid, packed",
     "PP2 VP2 DP2 nan, dense, plain",
-    "TP2 SP PP2 VP2, dense, packed",
-    "TP2 SP CP2, hybrid, plain",
     "PP2 attention recomputed, hybrid, plain",
     "1 bf16, hybrid, packed",
     "TP2 SP DP2 > PP2 DP2 > DP4 > TP2 CP2, hybrid, packed",

@@ -15,6 +15,8 @@ from tests.megatron.checkpoint_worker import MODELS, SOURCES
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.xdist_group("checkpoint_layouts")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def phases(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from prism.recipe import load_recipe
 
 RECIPE = str(Path(__file__).with_name("small.yaml"))
 
+pytestmark = pytest.mark.xdist_group("pipeline_run")  # one process makes what its tests share
+
 
 def prism(directory: Path, *overrides: str) -> subprocess.Popen[str]:
     sets = [part for key in (f"run.directory={directory}", *overrides) for part in ("--set", key)]

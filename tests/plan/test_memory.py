@@ -17,6 +17,8 @@ from tests.plan.memory_cases import CASES, LENGTH, QUICK, VOCABULARY, Case
 
 CHOSEN = tuple(CASES) if os.environ.get("PRISM_TEST_FULL") == "1" else QUICK
 
+pytestmark = pytest.mark.xdist_group("plan_memory")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[dict[str, Any]]]:

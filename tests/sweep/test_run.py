@@ -14,6 +14,8 @@ import pytest
 
 SWEEP = str(Path(__file__).with_name("small.yaml"))
 
+pytestmark = pytest.mark.xdist_group("sweep_run")  # one process makes what its tests share
+
 
 def sweep(command: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
     call = [sys.executable, "-m", "prism.cli", "sweep", command, SWEEP, "--set", f"run.directory={directory}"]

@@ -17,6 +17,8 @@ LAYOUTS = {
 }
 SHORT = ["pipeline.base.with.steps=1", "pipeline.mid.with.steps=20", "midtrain.schedule.warmup_steps=5"]
 
+pytestmark = pytest.mark.xdist_group("train_layouts")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module", params=["miniature", "miniature_hybrid"])
 def one_process(request: pytest.FixtureRequest, small_run: Callable[..., SmallRun]) -> tuple[SmallRun, list[float]]:

@@ -35,6 +35,8 @@ SHORT = [
 ]
 APART = {"packed": "mid", "concatenated": "apart"}
 
+pytestmark = pytest.mark.xdist_group("packed")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module", params=["miniature", "miniature_hybrid"])
 def begun(request: pytest.FixtureRequest, small_run: Callable[..., SmallRun]) -> SmallRun:

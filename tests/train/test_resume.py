@@ -22,6 +22,8 @@ SHORT = [
     "rl.checkpoint.every_steps=1",
 ]
 
+pytestmark = pytest.mark.xdist_group("resume")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def trained(small_run: Callable[..., SmallRun]) -> SmallRun:

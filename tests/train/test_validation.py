@@ -28,6 +28,8 @@ SHORT = [
 ]
 HELD_OUT = ["general", "song"]
 
+pytestmark = pytest.mark.xdist_group("validation")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def trained(small_run: Callable[..., SmallRun]) -> SmallRun:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from prism.models.convert import hf_to_megatron
-from tests.models.tiny_io import ROOT, run
+from tests.models.tiny_io import ROOT, run_apart
 
 DATA = Path(os.environ.get("PRISM_DATA", ROOT.parent / "shared" / "data"))
 
@@ -45,6 +45,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = shared / "harness_tiny"
     with alone(shared, "harness") as wanted:
         if wanted:
-            run("tests.evaluate.harness.made", root, DATA)
+            run_apart("tests.evaluate.harness.made", root, DATA)
             hf_to_megatron(root / "hf", root / "megatron")
     return root

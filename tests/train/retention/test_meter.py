@@ -15,6 +15,8 @@ from tests.train.retention.meter_worker import LAYOUTS, measures, scores
 
 Scores = dict[str, list[float]]
 
+pytestmark = pytest.mark.xdist_group("meter")  # one process makes what its tests share
+
 
 @pytest.fixture(scope="module")
 def at_layouts(tmp_path_factory: pytest.TempPathFactory, alone: None) -> tuple[Scores, dict[str, Scores]]:
