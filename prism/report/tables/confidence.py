@@ -18,10 +18,9 @@ from prism.report.tables.table import DIGITS, Artifact, Cell, Column, Row, Table
 
 NUMBER = 15
 FOLDER = "analysis/confidence"
-_MISSING = f"Not measured: `prism analyze RECIPE` makes {FOLDER}/STAGE.json."
+_MISSING = "Not measured: name generation tasks in `evaluate.tasks` and run `prism eval RECIPE`."
 _OF_EVALUATION = (
-    "Of all sampled responses of the run's evaluation, not of the paper's problems; `prism analyze RECIPE` makes "
-    f"{FOLDER}/STAGE.json for a comparison."
+    "Of all sampled responses of the run's evaluation, not of the paper's problems, so without a difference."
 )
 _TITLES = {
     "pass_rate": "Pass",

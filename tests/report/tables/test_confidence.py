@@ -27,7 +27,7 @@ def test_a_measured_stage_stands_above_the_papers(paper_tables: dict[int, Table]
 
 def test_a_stage_that_was_not_measured_names_its_command(paper_tables: dict[int, Table]) -> None:
     (row,) = [row for row in paper_tables[15].rows if row.labels[1:] == ("RL", "run, rl")]
-    assert all(cell.value is None and "`prism analyze RECIPE`" in cell.notes[0] for cell in row.cells)
+    assert all(cell.value is None and "`prism eval RECIPE`" in cell.notes[0] for cell in row.cells)
     assert ("RL", "difference") not in [one.labels[1:] for one in paper_tables[15].rows]
     assert values(paper_tables[15], "RL", "paper")[0] == 79.5
 
