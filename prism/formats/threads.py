@@ -1,11 +1,14 @@
-"""Work in threads that stops at the first error."""
+"""Work in threads that stops at the first error, with torch's own threads out of the way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event, Lock
 from typing import TypeVar
+
+import torch
 
 Item = TypeVar("Item")
 
@@ -33,3 +36,14 @@ def in_threads(work: Callable[[Item], None], items: Iterable[Item], workers: int
                 future.result()
         finally:
             stopped.set()
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Blocks go to threads of ours; torch's own would get in their way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

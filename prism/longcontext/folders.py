@@ -18,6 +18,7 @@ from prism.errors import UsageError
 from prism.formats.content_hash import content_hash
 from prism.formats.hf_folder import HfFolder
 from prism.formats.step_state import check_sums
+from prism.formats.threads import one_thread_each
 from prism.formats.torch_dist_rows import TorchDistRows
 from prism.formats.weights import Weights
 from prism.formats.whole_folder import carry, check_room, refuse_existing, whole_folder
@@ -108,7 +109,7 @@ def merge(plan: MergePlan, progress: Callable[[int], None] = lambda _: None) -> 
     workers, inner = default_workers(), Path()
     with (
         whole_folder(plan.out, plan.bytes + _OVERHEAD_BYTES) as folder,
-        _one_thread_each(),
+        one_thread_each(),
         _hashing(old, new) as hashes,
     ):
 
@@ -150,17 +151,6 @@ def _as(old: HfFolder | TorchDistRows, new: HfFolder | TorchDistRows) -> Weights
     if isinstance(old, TorchDistRows) and isinstance(new, HfFolder):
         return as_hf(old, identify(new.path))
     return old
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Blocks go to threads of ours; torch's own would get in their way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

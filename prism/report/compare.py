@@ -13,17 +13,16 @@ import yaml
 from data_prep.files import write_text
 from prism.errors import UsageError
 from prism.report.charts.dots import DotSeries, Mark, Row, dot_chart
-from prism.report.charts.downsample import Point, running_mean
 from prism.report.charts.figure import Figure
-from prism.report.charts.lines import Axis, Series, line_chart
+from prism.report.charts.lines import Axis, line_chart
 from prism.report.claims import evaluate_claims
 from prism.report.environment import render_page
 from prism.report.results import Results, Stage, load_results
 from prism.report.sections.answers import Answer, answers
 from prism.report.sections.likelihood import KEPT_DOMAINS, METRIC
+from prism.report.sections.training import smooth
 
 FILE_NAME = "compare.html"
-_WINDOW_SHARE = 40
 _OWN_KEYS = ("run.name", "run.directory", "claims", "schema_version")
 """Keys that every run has of its own, or that change nothing."""
 
@@ -196,17 +195,13 @@ def _curves(runs: Sequence[ComparedRun]) -> Iterator[Figure]:
     """Lines over steps: a figure a stage of the main chains, a curve a run."""
     steps = Axis("step", low=0, whole=True)
     for name in dict.fromkeys(name for run in runs for name in run.results.main_chain()):
-        stages = [run.results.stages.get(name) for run in runs]
-        losses = [
-            _curve(run, index, [(float(one.step), one.loss) for one in stage.training])
-            for index, (run, stage) in enumerate(zip(runs, stages, strict=True))
-            if stage
-        ]
-        rewards = [
-            _curve(run, index, [(float(one.step), one.reward) for one in stage.rl])
-            for index, (run, stage) in enumerate(zip(runs, stages, strict=True))
-            if stage
-        ]
+        losses, rewards = [], []
+        for index, run in enumerate(runs):
+            stage = run.results.stages.get(name)
+            if stage is not None:
+                points = [(float(one.step), one.loss) for one in stage.training]
+                losses += smooth(run.name, points, index, faint=False)
+                rewards += smooth(run.name, [(float(one.step), one.reward) for one in stage.rl], index, faint=False)
         for heading, series, label in (
             (f"Loss: {name}", losses, "nats a token"),
             (f"Reward: {name}", rewards, "mean reward"),
@@ -214,7 +209,3 @@ def _curves(runs: Sequence[ComparedRun]) -> Iterator[Figure]:
             figure = line_chart(heading, series, steps, Axis(label), note="Running means.")
             if figure is not None:
                 yield figure
-
-
-def _curve(run: ComparedRun, colour: int, points: Sequence[Point]) -> Series:
-    return Series(run.name, running_mean(points, max(1, len(points) // _WINDOW_SHARE)), colour)

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import torch
 
 from prism.analyze.weights.answers import Answer, Asked, Described, Finished
 from prism.analyze.weights.journal import Journal
 from prism.analyze.weights.sources import Source
 from prism.analyze.weights.tensor import Reader, bytes_of
 from prism.errors import BadInput, PrismError
-from prism.formats.threads import in_threads
+from prism.formats.threads import in_threads, one_thread_each
 
 _MOST_THREADS = 8
 _SHOWN = 3
@@ -74,7 +71,7 @@ def walk(
                 journal.put(name, key, done)
 
     largest_first = sorted(names, key=lambda name: -bytes_of(sources, name))
-    with _one_thread_each():
+    with one_thread_each():
         in_threads(one, largest_first, min(_MOST_THREADS, 2 * len(os.sched_getaffinity(0))))
     if broken:
         raise _report(broken, journal)
@@ -92,14 +89,3 @@ def _report(broken: dict[str, PrismError], journal: Journal | None) -> BadInput:
     more += f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     kept = f"; the sound tensors are kept in {journal.path} and aren't read again" if journal is not None else ""
     return BadInput(f"{first.message}{more}", place=first.place, remedy=f"{first.remedy}{kept}")
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Blocks go to threads of ours; torch's own would get in their way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

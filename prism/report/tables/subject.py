@@ -61,7 +61,8 @@ class Subject:
     def artifact(self, path: str) -> Artifact:
         """A file of the run with its hash."""
         if path not in self.hashed:
-            self.hashed[path] = Artifact(path, sha256_file(self.results.directory / path))
+            read = {one.path: one.sha256 for one in self.results.artifacts}
+            self.hashed[path] = Artifact(path, read.get(path) or sha256_file(self.results.directory / path))
         return self.hashed[path]
 
     def weights(self, before: str, after: str) -> WeightComparison | None:
