@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_prep.files import fingerprint
 from prism.errors import BadInput
 from prism.evaluate.samples import SamplesFile
 from prism.evaluate.statistics import mean_interval, pass_at_k, several
@@ -95,7 +94,7 @@ def run_generation(
     """Answers every prompt; writes a line a prompt to `samples_file` as it goes.
 
     Args:
-        key: fingerprint of checkpoint and task; lines that carry another are thrown away.
+        key: fingerprint of checkpoint, task and data; lines that carry another are thrown away.
     """
     encoded = contract.encode_prompts([question.text for question in asked])
     fitting = [
@@ -228,8 +227,3 @@ def groups_of(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[st
 
 def _mean(values: Sequence[float]) -> float:
     return float(sum(values) / len(values))
-
-
-def task_key(checkpoint: str, task: GenerateTask) -> str:
-    """Names what the samples depend on: the checkpoint's content and the whole task."""
-    return fingerprint([checkpoint, task.identity()])

@@ -14,7 +14,7 @@ from prism.errors import BadInput
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
 from prism.evaluate.data import may_be_missing, read_task
-from prism.evaluate.generation import questions, run_generation, task_key
+from prism.evaluate.generation import questions, run_generation
 from prism.evaluate.harness.installed import require_harness, require_packages
 from prism.evaluate.rows import TaskRows
 from prism.evaluate.ruler.make import needs_material, read_material
@@ -175,8 +175,7 @@ def _run(
         metrics, skipped = run_ruler(task, read_material(task, rows, task.path), model, contract, samples, key)
         return _Done(metrics, task.limit or task.prompts, skipped)
     if isinstance(task, GenerateTask):
-        own = task_key(subject.identity, task)
-        found = run_generation(task, questions(task, rows), model, contract, samples, own)
+        found = run_generation(task, questions(task, rows), model, contract, samples, key)
         return _Done(found.metrics, len(rows), found.too_long, {"groups": found.groups} if found.groups else {})
     if isinstance(task, ChoiceTask):
         metrics, skipped = run_choice(task, rows, model, contract)

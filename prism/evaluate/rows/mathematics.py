@@ -15,7 +15,6 @@ from prism.evaluate.rows.settings import MathRows
 _PROBLEM = ("problem", "Problem", "question", "prompt")
 _ANSWER = ("answer", "Answer", "expected_answer")
 _ID = ("unique_id", "id", "ID")
-_ZEROS = re.compile(r"0+(?=\d)")
 
 
 def math_row(record: Record, settings: MathRows) -> dict[str, Any]:
@@ -37,6 +36,6 @@ def math_row(record: Record, settings: MathRows) -> dict[str, Any]:
 
 
 def _integer(answer: str) -> str:
-    if not re.fullmatch(r"-?\d+", answer):
+    if not re.fullmatch(r"-?\d{1,18}", answer):
         raise BadInput("an answer that isn't a whole number", remedy="see that the file is of the set, or set integers")
-    return _ZEROS.sub("", answer, count=1)
+    return str(int(answer))

@@ -50,8 +50,6 @@ def read_rows(settings: RowsSettings, found: Iterable[tuple[str, Record]], limit
     reader, rows = READERS[settings.kind], list[PromptRow]()
     left_out: Counter[str] = Counter()
     for place, record in found:
-        if len(rows) == limit:
-            break
         try:
             made = reader(record, settings)
         except NoPrompt as error:
@@ -60,6 +58,8 @@ def read_rows(settings: RowsSettings, found: Iterable[tuple[str, Record]], limit
             raise BadInput(error.message, place=place, remedy=error.remedy) from None
         else:
             rows.append({"id": str(len(rows)), **made})
+            if len(rows) == limit:
+                break
     if not rows:
         why = "; ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "the files are empty"
         raise BadInput(
