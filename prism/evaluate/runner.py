@@ -76,6 +76,9 @@ def evaluate_tasks(subject: Subject, tasks: Sequence[AnyTask], folder: Path, lim
             missing.append(error)
             log.warning("%s: %s skipped: %s", subject.name, task.name, error)
             continue
+        if found.left_out:
+            told = "; ".join(f"{count:,} {reason}" for reason, count in found.left_out.items())
+            log.info("%s: %s leaves out, of the data's rows: %s", subject.name, task.name, told)
         rows, content = found.rows, _content(task, found, loaded)
         key = fingerprint([subject.identity, *content])
         if _is_done(folder / f"{task.name}.json", key):
