@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data_prep.fetch import is_begun
 from data_prep.files import read_jsonl
 from prism.errors import BadInput
 from prism.evaluate.hub import bring
@@ -41,7 +42,7 @@ def may_be_missing(task: AnyTask) -> bool:
 def _published(task: GenerateTask, path: Path) -> TaskRows:
     patterns = task.hub.files if task.hub is not None else ()
     files = data_files(path, patterns)
-    if not files and task.hub is not None:
+    if task.hub is not None and (not files or is_begun(path)):
         bring(task.hub, path, task.name)
         files = data_files(path, patterns)
     if not files:

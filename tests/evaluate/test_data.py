@@ -64,6 +64,20 @@ def test_data_of_the_hub_is_fetched_once_and_then_read_from_the_disk(
     assert len(read_task(math500(), subject).rows) == 6 and len(hub.requests) == asked
 
 
+def test_a_set_of_which_a_part_came_is_not_taken_for_the_whole(subject: Subject, hub: MiniHub, tmp_path: Path) -> None:
+    first, second = ROWS.splitlines()[:3], ROWS.splitlines()[3:]
+    hub.add("HuggingFaceH4/MATH-500", {"a.jsonl": "\n".join(first).encode(), "b.jsonl": "\n".join(second).encode()})
+    task = math500()
+    assert task.hub is not None
+    task = task.model_copy(update={"hub": task.hub.model_copy(update={"files": ("*.jsonl",)})})
+    hub.served_instead["b.jsonl"] = b"x" * len("\n".join(second))
+    with pytest.raises(BadInput, match=r"b.jsonl came with SHA-256"):
+        read_task(task, subject)
+    (tmp_path / "data" / "math500" / "a.jsonl").write_text("\n".join(first))  # it may have come before the other failed
+    hub.served_instead.clear()
+    assert [row["answer"] for row in read_task(task, subject).rows] == [str(n) for n in range(6)]
+
+
 def test_data_that_is_there_needs_no_hub(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     (tmp_path / "elsewhere").mkdir()
