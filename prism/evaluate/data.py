@@ -13,7 +13,7 @@ from prism.evaluate.rows.records import data_files, records
 from prism.evaluate.ruler.make import needs_material
 from prism.evaluate.ruler.make import read_rows as read_material_rows
 from prism.evaluate.subject import Subject
-from prism.evaluate.task import AnyTask, GenerateTask, HarnessTask, RulerTask
+from prism.evaluate.task import AnyTask, GenerateTask, HarnessTask, RulerTask, data_path
 
 
 def read_task(task: AnyTask, subject: Subject) -> TaskRows:
@@ -26,7 +26,7 @@ def read_task(task: AnyTask, subject: Subject) -> TaskRows:
         return TaskRows([])
     path = subject.data_of(task)
     if isinstance(task, GenerateTask) and (task.hub is not None or task.rows is not None):
-        return _published(task, path)
+        return _published(task, path, own=path == data_path(task.path, subject.data_directory))
     if not path.is_file():
         raise _missing(task, path)
     if isinstance(task, RulerTask):
@@ -39,11 +39,13 @@ def may_be_missing(task: AnyTask) -> bool:
     return isinstance(task, HarnessTask) or (isinstance(task, GenerateTask) and task.hub is not None)
 
 
-def _published(task: GenerateTask, path: Path) -> TaskRows:
-    patterns = task.hub.files if task.hub is not None else ()
+def _published(task: GenerateTask, path: Path, *, own: bool) -> TaskRows:
+    """Args: own: the path is the task's, where only its files count; of another folder all do."""
+    hub = task.hub if own else None
+    patterns = hub.files if hub is not None else ()
     files = data_files(path, patterns)
-    if task.hub is not None and (not files or is_begun(path)):
-        bring(task.hub, path, task.name)
+    if hub is not None and (not files or is_begun(path)):
+        bring(hub, path, task.name)
         files = data_files(path, patterns)
     if not files:
         raise _missing(task, path)

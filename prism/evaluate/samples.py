@@ -29,6 +29,7 @@ class SamplesFile:
         found = first_ranks(self._read(total) if is_first() else [])
         whole = len(found) if len(found) == total else len(found) - len(found) % at_once
         self.lines: list[dict[str, Any]] = [line for line, _ in found[:whole]]
+        """What metrics are made of: without the texts, which are gigabytes where responses are long."""
         self._end = found[whole - 1][1] if whole else 0
 
     def append(self, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -47,7 +48,7 @@ class SamplesFile:
             if not self._end:
                 sync_directory(self._path.parent)
         self._end += len(content)
-        self.lines += [{**line, "key": self._key} for line in lines]
+        self.lines += map(_without_texts, lines)
 
     def _read(self, total: int) -> list[tuple[dict[str, Any], int]]:
         """Lines of this key from the beginning on, each with the byte where it ends; at most `total`."""
@@ -61,8 +62,15 @@ class SamplesFile:
                 line = _whole(text)
                 if line is None or line.get("key") != self._key or len(found) == total:
                     break
-                found.append((line, end))
+                found.append((_without_texts(line), end))
         return found
+
+
+def _without_texts(line: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in line.items() if name != "prompt"}
+    kept["responses"] = [{**one, "text": None} for one in line["responses"]]
+    kept["greedy"] = {**line["greedy"], "text": None} if line["greedy"] is not None else None
+    return kept
 
 
 def _whole(text: bytes) -> dict[str, Any] | None:

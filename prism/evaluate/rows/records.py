@@ -22,7 +22,7 @@ def data_files(path: Path, patterns: Sequence[str] = ()) -> list[Path]:
     """The files to read: the file itself, or those of a folder by name; empty when there is none.
 
     Args:
-        patterns: files of the folder, in the manner of fnmatch; where none of them is there, all count.
+        patterns: files of the folder, in the manner of fnmatch; without any all count.
     """
     if path.is_file():
         return [path]
@@ -30,8 +30,7 @@ def data_files(path: Path, patterns: Sequence[str] = ()) -> list[Path]:
         file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name.endswith(_ENDINGS)
     )
     visible = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
-    named = [name for name in visible if any(fnmatchcase(name, pattern) for pattern in patterns)]
-    return [path / name for name in named or visible]
+    return [path / name for name in visible if not patterns or any(fnmatchcase(name, one) for one in patterns)]
 
 
 def records(files: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
