@@ -32,7 +32,7 @@ from prism.score.sandbox.arithmetic import NotArithmetic, evaluate
 from prism.score.sandbox.inside import values
 from prism.score.verdict import PromptRow
 
-_FENCE = re.compile(r"```(?:python|py)?\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```(?:[Pp]y(?:thon)?3?)?[ \t]*\r?\n(.*?)```", re.DOTALL)
 _REMEMBERED = 65_536
 
 Job = Callable[[sandbox.ForkServer], bool]
@@ -117,7 +117,7 @@ def _source(tests: CodeTests, program: str) -> str:
     """The program after `setup`, or as the body that this begins."""
     if not tests.setup:
         return program
-    if not tests.completes or re.search(rf"^(?:async\s+)?def\s+{re.escape(tests.name)}\b", program, re.MULTILINE):
+    if not tests.completes or re.search(rf"^[ \t]*(?:async\s+)?def\s+{re.escape(tests.name)}\b", program, re.MULTILINE):
         return f"{tests.setup}\n\n{program}"
     # The blanks before a response's first line are gone: they are how it is spaced, not what it says.
     return f"{tests.setup.rstrip()}\n    {program.lstrip()}"

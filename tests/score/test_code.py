@@ -361,6 +361,7 @@ REST = {
     "the rest": "    return 2 * x",
     "the rest without its first blanks": "return 2 * x",
     "the rest in a fence": "```python\n    y = x\n    return x + y\n```",
+    "a method": "class Solution:\n    def double(self, x):\n        return 2 * x\n\n\ndouble = Solution().double",
     "the rest and more": "return twice(x)\n\n\ndef twice(x):\n    return 2 * x",
 }
 NOT_THE_REST = {
@@ -383,6 +384,15 @@ def test_an_answer_may_be_the_rest_of_a_function_that_is_begun(answer: str) -> N
     }
     right = verify_code([{"prompt": "?", "answer": "", "verifier": verifier}], [answer])[0]
     assert right == (answer in REST.values())
+
+
+@pytest.mark.parametrize("tag", ["", "python", "py", "Python", "python3", "py3", "python  ", "python\r"])
+def test_a_fence_may_say_python_in_any_of_the_usual_ways(tag: str) -> None:
+    assert adds(f"First an idea:\n```\nadd = None\n```\nThen:\n```{tag}\n{ADD}```\nDone.")
+
+
+def test_a_fence_of_another_language_is_no_program() -> None:
+    assert adds(f"```python\n{ADD}```\nIn C:\n```c\nint add(int a, int b) {{ return 0; }}\n```\n")
 
 
 def test_cases_that_are_run_apart_know_nothing_of_each_other() -> None:
