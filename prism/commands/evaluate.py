@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -166,10 +166,24 @@ def _show(folder: Path, names: Sequence[str]) -> None:
     for name, result in found.items():
         for metric, row in result["metrics"].items():
             table.add_row(name, metric, *_cells(row), f"{result['prompts']:,}")
+        for group, metric, row, prompts in _grouped(result):
+            table.add_row(name, f"{metric}, {group}", *_cells(row), f"{prompts:,}")
     if found:
         console = wide_console()
         console.print(table)
+        for name, result in found.items():
+            if told := "; ".join(f"{count:,} {reason}" for reason, count in result.get("left_out", {}).items()):
+                console.print(f"{name} leaves out, of the data's rows: {told}", highlight=False, soft_wrap=True)
         console.print(f"made: {folder}", highlight=False, soft_wrap=True)
+
+
+def _grouped(result: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], int]]:
+    """Each group's name, main metric, its value, and the group's prompts."""
+    for what, groups in result.get("groups", {}).items():
+        for value, own in groups.items():
+            for metric in ("pass_rate", "pass_rate_greedy"):
+                if metric in own["metrics"]:
+                    yield f"{what} {value}", metric, own["metrics"][metric], own["prompts"]
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -197,7 +197,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context."""
+    """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context.
+
+    left_out: rows of the data that aren't asked, by reason.
+    """
 
     task: str
     kind: Literal["generate", "choice", "bits_per_byte", "ruler", "harness"]
@@ -206,6 +209,7 @@ class TaskResult:
     metrics: Mapping[str, Estimate]
     version: int | str = 1
     skipped_too_long: int = 0
+    left_out: Mapping[str, int] = Field(default_factory=dict)
     description: str = ""
     settings: Mapping[str, Any] = Field(default_factory=dict)
 

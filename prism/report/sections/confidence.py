@@ -32,15 +32,20 @@ class Confidence:
     incorrect: Split
 
 
-def confidence(results: Results) -> tuple[Confidence, ...]:
-    """A row for every stage whose sampled responses tell their probability, the main chain's first."""
+def confidence(results: Results, tasks: Sequence[str] | None = None) -> tuple[Confidence, ...]:
+    """A row for every stage whose sampled responses tell their probability, the main chain's first.
+
+    Args:
+        tasks: whose responses count; None takes all.
+    """
     order = in_order(results.stages, results.main_chain())
-    rows = [_of_stage(results.stages[name]) for name in order]
+    rows = [_of_stage(results.stages[name], tasks) for name in order]
     return tuple(row for row in rows if row is not None)
 
 
-def _of_stage(stage: Stage) -> Confidence | None:
-    found = [one for rows in stage.samples.values() for sample in rows for one in sample.responses]
+def _of_stage(stage: Stage, tasks: Sequence[str] | None) -> Confidence | None:
+    taken = [rows for task, rows in stage.samples.items() if tasks is None or task in tasks]
+    found = [one for rows in taken for sample in rows for one in sample.responses]
     if not any(one.nll is not None for one in found):
         return None
     right, wrong = ([one for one in found if one.correct is wanted] for wanted in (True, False))

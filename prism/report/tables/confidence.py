@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from prism.paper import paper_table
 from prism.report.reading import read_json
-from prism.report.sections.confidence import confidence
+from prism.report.sections.confidence import Confidence, confidence
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import Role, Subject
@@ -18,7 +18,11 @@ from prism.report.tables.table import DIGITS, Artifact, Cell, Column, Row, Table
 
 NUMBER = 15
 FOLDER = "analysis/confidence"
-_MISSING = "Not measured: name generation tasks in `evaluate.tasks` and run `prism eval RECIPE`."
+TASK = "math500_confidence"
+"""Our task of the paper's problems; without an analysis its responses are taken."""
+
+PAPERS_SAMPLING = {"limit": 200, "samples": 8, "temperature": 0.6, "top_p": 0.95, "max_new_tokens": 7_680}
+_MISSING = f"Not measured: name {TASK} in `evaluate.tasks` and run `prism eval RECIPE`."
 _OF_EVALUATION = (
     "Of all sampled responses of the run's evaluation, not of the paper's problems, so without a difference."
 )
@@ -121,17 +125,23 @@ def _measured(subject: Subject) -> dict[str, _Measured]:
 
 
 def _of_evaluation(subject: Subject) -> dict[str, _Measured]:
-    found = {}
-    for one in confidence(subject.results):
-        overall, correct, incorrect = (
-            Split(median_tokens=part.median_tokens, mean_nll=part.mean_nll)
-            for part in (one.overall, one.correct, one.incorrect)
-        )
-        figures = StageConfidence(one.stage, replace(overall, pass_rate=one.pass_rate), correct, incorrect)
-        tasks = subject.results.stages[one.stage].samples
-        sources = tuple(subject.artifact(f"stages/{one.stage}/evaluate/{task}.samples.jsonl") for task in tasks)
-        found[one.stage] = _Measured(figures, sources, (_OF_EVALUATION,))
+    found = {one.stage: _told(subject, one, None, (_OF_EVALUATION,)) for one in confidence(subject.results)}
+    for one in confidence(subject.results, (TASK,)):
+        settings = subject.results.stages[one.stage].tasks[TASK].settings
+        if all(settings.get(name) == value for name, value in PAPERS_SAMPLING.items()):
+            found[one.stage] = _told(subject, one, (TASK,), ())
     return found
+
+
+def _told(subject: Subject, one: Confidence, tasks: tuple[str, ...] | None, notes: tuple[str, ...]) -> _Measured:
+    overall, correct, incorrect = (
+        Split(median_tokens=part.median_tokens, mean_nll=part.mean_nll)
+        for part in (one.overall, one.correct, one.incorrect)
+    )
+    figures = StageConfidence(one.stage, replace(overall, pass_rate=one.pass_rate), correct, incorrect)
+    named = subject.results.stages[one.stage].samples if tasks is None else tasks
+    sources = tuple(subject.artifact(f"stages/{one.stage}/evaluate/{task}.samples.jsonl") for task in named)
+    return _Measured(figures, sources, notes)
 
 
 def _run(role: Role, measured: Mapping[str, _Measured]) -> tuple[Cell, ...]:

@@ -8,7 +8,9 @@ import pytest
 
 from data_prep.files import write_jsonl
 from prism.errors import BadInput
+from prism.evaluate.task import load_task
 from prism.report.tables import Table
+from tests.report import made_up_run
 from tests.report.tables.conftest import by_number, write_paper_run
 
 
@@ -46,6 +48,22 @@ def test_without_an_analysis_the_responses_of_the_evaluation_are_told_but_not_co
     assert any("not of the paper's problems" in note for note in table.footnotes)
     assert ("MT", "paper") in [row.labels[1:] for row in table.rows]
     assert ("MT", "difference") not in [row.labels[1:] for row in table.rows]
+
+
+def test_our_task_of_the_papers_problems_is_compared(tmp_path: Path) -> None:
+    run = write_paper_run(tmp_path)
+    settings = load_task("math500_confidence").model_dump(mode="json")
+    made_up_run.write_benchmark(run, "mid", "math500_confidence", "math", 0.5, settings)
+    for task, nll in (("math500", 9.0), ("math500_confidence", 0.1)):
+        responses = [{"text": "yes", "correct": True, "tokens": 10, "nll": nll}]
+        line = {"id": "1", "prompt": "Q", "answer": "yes", "responses": responses, "greedy": None}
+        write_jsonl(run / f"stages/mid/evaluate/{task}.samples.jsonl", [line])
+    table = by_number(run)[15]
+    assert values(table, "MT", "run, mid") == pytest.approx([100, 10, 0.1, 0.1, None])
+    assert values(table, "MT", "difference")[0] == pytest.approx(100 - 75.5)
+    assert [source.path for source in table.sources] == ["stages/mid/evaluate/math500_confidence.samples.jsonl"]
+    made_up_run.write_benchmark(run, "mid", "math500_confidence", "math", 0.5, {**settings, "limit": 20})
+    assert ("MT", "difference") not in [row.labels[1:] for row in by_number(run)[15].rows]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
