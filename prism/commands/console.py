@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +18,15 @@ def wide_console(*, quiet: bool = False) -> Console:
 
     console = Console(quiet=quiet)
     return console if console.is_terminal or "COLUMNS" in os.environ else Console(quiet=quiet, width=_WIDTH)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table without lines; the first column is text, the others are figures."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    wide_console().print(table)

@@ -15,6 +15,9 @@ from prism.generate.stop_texts import StopTexts
 from prism.megatron.backend import backend
 from prism.megatron.forward import evaluation_mode, mean_hidden_states, require_decodable, token_logprobs
 
+_STATES_AT_ONCE = 32_768
+"""Padded tokens of one pass for hidden states: input sets have long texts, and a layer's output is added up whole."""
+
 
 class MegatronLanguageModel:
     """Implements `prism.generate.protocol.ScoringModel`.
@@ -33,6 +36,11 @@ class MegatronLanguageModel:
         self._context_length = context_length
         self._slots = slots
         self._device = backend().device
+
+    @property
+    def chunk(self) -> torch.nn.Module:
+        """The model; new weights may be put into it in place between calls."""
+        return self._chunk
 
     @property
     def context_length(self) -> int:
@@ -93,18 +101,27 @@ class MegatronLanguageModel:
         order: list[int] = []
         parts: list[Tensor] = []
         with evaluation_mode(self._chunk) as module:
-            for rows in self._by_length([len(sequence) for sequence in sequences]):
+            for rows in self._by_length([len(sequence) for sequence in sequences], _STATES_AT_ONCE):
                 lengths = torch.tensor([len(sequences[row]) for row in rows], device=self._device)
                 padded = self._pad([sequences[row] for row in rows])
                 parts.append(mean_hidden_states(module, padded, lengths).cpu())
                 order += rows
         return torch.cat(parts, 1)[:, torch.tensor(order).argsort()]
 
-    def _by_length(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Row numbers in batches of similar length, so that little is padded."""
-        order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-        for start in range(0, len(order), self._slots):
-            yield order[start : start + self._slots]
+    def _by_length(self, lengths: Sequence[int], tokens: int | None = None) -> Iterator[list[int]]:
+        """Row numbers in batches of similar length, so that little is padded.
+
+        Args: tokens: most of a batch, padding included; a longer sequence is alone.
+        """
+        batch: list[int] = []
+        for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+            full = tokens is not None and (len(batch) + 1) * lengths[row] > tokens
+            if batch and (full or len(batch) == self._slots):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
 
     def _pad(self, sequences: Sequence[Tokens]) -> Tensor:
         """(sequences, longest), padded on the right."""

@@ -150,10 +150,12 @@ def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
 
     def collect(layer: torch.nn.Module, inputs: Any, output: Any) -> None:
         hidden = output[0] if isinstance(output, tuple) else output  # (seq, batch, hidden)
-        summed = (hidden.double() * present.t()[:, :, None]).sum(0)
+        summed = (hidden * present.t()[:, :, None]).sum(0, dtype=torch.float64)
         collected.append(summed / lengths[:, None])
 
     hooks = [layer.register_forward_hook(collect) for layer in module.decoder.layers]
+    if hasattr(module, "output_layer"):  # nobody asks for the logits: those of one position are the fewest
+        hooks.append(module.output_layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0][:1], *inputs[1:])))
     try:
         _through_stages(module, tokens, _positions(tokens))
     finally:

@@ -14,6 +14,7 @@ from prism.report.shapes import (
     BlendLock,
     CkaComparison,
     GradedPrompt,
+    Landscape,
     ManifestFile,
     Node,
     NodeTime,
@@ -88,6 +89,7 @@ class Results:
     cka: Mapping[Pair, CkaComparison]
     nodes: Mapping[str, NodeTime]
     artifacts: tuple[Artifact, ...] = ()
+    landscape: Landscape | None = None
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every finished node but the report's own."""
@@ -142,6 +144,7 @@ def _load(directory: Path) -> Results:
         weights={(one.before, one.after): one for one in _all(directory / "analysis/weights", WeightComparison)},
         cka={(one.before, one.after): one for one in _all(directory / "analysis/cka", CkaComparison)},
         nodes=manifest.nodes,
+        landscape=read_json(directory / "analysis/landscape.json", Landscape),
     )
 
 

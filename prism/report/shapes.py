@@ -174,6 +174,7 @@ class RlStep:
     truncation_rate: float | None = None
     reward_by_term: Mapping[str, float] = Field(default_factory=dict)
     pass_rate_by_difficulty: Mapping[str, float] = Field(default_factory=dict)
+    hard_prompts: Mapping[str, Mapping[str, tuple[int, int]]] = Field(default_factory=dict)
     solve_rates: Mapping[str, float] = Field(default_factory=dict)
 
 
@@ -290,3 +291,30 @@ class CkaComparison:
     after: str
     inputs: tuple[CkaInputs, ...] = ()
     minimum: float | None = None
+
+
+@dataclass(frozen=True)
+class LandscapePoint:
+    """W_base + alpha (W_mid - W_base) + beta (W_rl - W_mid), and what it scores."""
+
+    alpha: float
+    beta: float
+    value: float
+    low: float
+    high: float
+    on_path: bool = False
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """analysis/landscape.json. `values`: of alpha and of beta. `complete`: whether every point is there."""
+
+    chain: tuple[str, str, str]
+    task: str
+    kind: str
+    metric: str
+    values: tuple[float, ...]
+    points: tuple[LandscapePoint, ...]
+    plane: bool = True
+    complete: bool = True
+    settings: Mapping[str, Any] = Field(default_factory=dict)
