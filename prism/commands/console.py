@@ -21,12 +21,14 @@ def wide_console(*, quiet: bool = False) -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table without lines; the first column is text, the others are figures."""
+    """A title, and a table without lines; the first column is text, the others are figures."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
-    wide_console().print(table)
+    console = wide_console()
+    console.print(title, style="italic", highlight=False, soft_wrap=True)
+    console.print(table)

@@ -96,12 +96,14 @@ def _named(wish: _Wish, what: str, overrides: Sequence[str], parallel: tuple[int
     """A stage is spread as its recipe says, a folder as the command does."""
     import shutil
 
+    from prism.recipe.named import is_model_folder, require_models
+
+    require_models([what], overrides)
     from prism.evaluate.named import named_model
     from prism.megatron.checkpoint.ranks import is_first
     from prism.megatron.parallel import Layout, process_groups
 
-    folder = (Path(what) / "config.json").is_file()
-    layout = Layout(tensor=parallel[0], pipeline=parallel[1]) if folder else None
+    layout = Layout(tensor=parallel[0], pipeline=parallel[1]) if is_model_folder(what) else None
     model, work = named_model(what, overrides, layout=layout, precision=precision), wish.out / "weights"
     with process_groups(model.layout, model.seed):
         _evaluate(wish, model.open(work))

@@ -10,7 +10,7 @@ from prism.evaluate.subject import Subject, folder_subject, stage_subject
 from prism.megatron.layout import layout_of
 from prism.megatron.parallel import Layout
 from prism.recipe import Recipe
-from prism.recipe.named import named_stage
+from prism.recipe.named import is_model_folder, named_stage
 
 _FOLDERS_SEED = 1
 
@@ -44,9 +44,8 @@ def named_model(
     Raises:
         UsageError: it names neither.
     """
-    folder = Path(text)
-    if (folder / "config.json").is_file():
-        spread = layout or Layout()
+    if is_model_folder(text):
+        folder, spread = Path(text), layout or Layout()
         return NamedModel(
             text, spread, _FOLDERS_SEED, lambda work: folder_subject(folder, work, spread, precision=precision)
         )

@@ -10,6 +10,18 @@ from prism.recipe.load import load_recipe
 from prism.recipe.recipe import Recipe
 
 
+def is_model_folder(text: str) -> bool:
+    """Whether it is a folder of a Hugging Face model."""
+    return (Path(text) / "config.json").is_file()
+
+
+def require_models(texts: Sequence[str], overrides: Sequence[str] = ()) -> None:
+    """Looks before torch is imported. Raises UsageError where a text is neither RUN:STAGE nor a Hugging Face folder."""
+    for text in texts:
+        if not is_model_folder(text):
+            named_stage(text, overrides)
+
+
 def named_stage(text: str, overrides: Sequence[str] = ()) -> tuple[Recipe, str]:
     """The recipe and the stage of RUN:STAGE.
 

@@ -45,16 +45,19 @@ def cka(
     Example: `prism analyze cka runs/miniature:base runs/miniature:mid`;
     `prism analyze cka models/base exports/rl --inputs gsm8k=data/gsm8k/test.jsonl --json cka.json`
     """
+    from prism.errors import UsageError
+    from prism.recipe.named import require_models
+
+    if len(models) < 2:
+        raise UsageError("a model is compared with another", place="prism analyze cka", remedy="give A B")
+    require_models(models)
     from prism.analyze.hidden import input_texts
     from prism.analyze.models import compare_models, rows
     from prism.analyze.representations import SCHEMA_VERSION
     from prism.commands.analyze import given
-    from prism.errors import UsageError
     from prism.evaluate.named import named_model
     from prism.megatron.parallel import Layout
 
-    if len(models) < 2:
-        raise UsageError("a model is compared with another", place="prism analyze cka", remedy="give A B")
     layout = Layout(tensor=tensor_parallel, pipeline=pipeline_parallel)
     named = [named_model(text, layout=layout, precision=precision) for text in models]
     called = given.called(models, names)

@@ -35,6 +35,9 @@ def landscape(
     import logging
     import shutil
 
+    from prism.recipe.named import require_models
+
+    require_models([base, mid, rl])
     from prism.analyze.landscape import Grid, asked_task, points_folder, run_landscape
     from prism.evaluate.named import named_model
     from prism.megatron.checkpoint.ranks import is_first
