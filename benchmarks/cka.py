@@ -65,15 +65,17 @@ def main() -> None:
         again = time.perf_counter()
         _ours(models, sets, root / "kept", count, fresh=False)
         again = time.perf_counter() - again
+    difference = _difference(found, done)
     plain, own, process = (statistics.median(values) for values in (peer, ours, whole))
     report(
         "cka",
         {
             "speed over transformers and numpy": Ratio(plain / own, 3.0),
             "whole process's share of 20 s": Ratio(process / _GOAL_S, 1.0, "at_most"),
-            "largest difference from the peer": Ratio(_difference(found, done), 1e-4, "at_most"),
+            "largest difference from the peer": Ratio(difference, 1e-4, "at_most"),
         },
         {
+            "largest difference from the peer, exactly": difference,
             "inputs a set": count,
             "sets": len(sets),
             "seconds": own,
