@@ -15,8 +15,10 @@ from prism.generate.stop_texts import StopTexts
 from prism.megatron.backend import backend
 from prism.megatron.forward import evaluation_mode, mean_hidden_states, require_decodable, token_logprobs
 
-_STATES_AT_ONCE = 32_768
-"""Padded tokens of one pass for hidden states: input sets have long texts, and a layer's output is added up whole."""
+_TOKENS_AT_LEAST, _TOKENS_AT_MOST = 1_024, 32_768
+"""Of one pass for hidden states, the most with its padding: input sets have texts of any length."""
+_MOST_PADDING = 1.1
+"""Tokens with padding over tokens, where a pass is large enough."""
 
 
 class MegatronLanguageModel:
@@ -101,25 +103,31 @@ class MegatronLanguageModel:
         order: list[int] = []
         parts: list[Tensor] = []
         with evaluation_mode(self._chunk) as module:
-            for rows in self._by_length([len(sequence) for sequence in sequences], _STATES_AT_ONCE):
+            for rows in self._by_tokens([len(sequence) for sequence in sequences]):
                 lengths = torch.tensor([len(sequences[row]) for row in rows], device=self._device)
                 padded = self._pad([sequences[row] for row in rows])
                 parts.append(mean_hidden_states(module, padded, lengths).cpu())
                 order += rows
         return torch.cat(parts, 1)[:, torch.tensor(order).argsort()]
 
-    def _by_length(self, lengths: Sequence[int], tokens: int | None = None) -> Iterator[list[int]]:
-        """Row numbers in batches of similar length, so that little is padded.
+    def _by_length(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Row numbers in batches of similar length, so that little is padded."""
+        order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+        for start in range(0, len(order), self._slots):
+            yield order[start : start + self._slots]
 
-        Args: tokens: most of a batch, padding included; a longer sequence is alone.
-        """
+    def _by_tokens(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """The same for texts of any length: a batch ends where one more would pad too much, or make it too large."""
         batch: list[int] = []
+        own = 0
         for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-            full = tokens is not None and (len(batch) + 1) * lengths[row] > tokens
-            if batch and (full or len(batch) == self._slots):
+            padded = (len(batch) + 1) * lengths[row]
+            wasteful = own >= _TOKENS_AT_LEAST and padded > _MOST_PADDING * (own + lengths[row])
+            if batch and (wasteful or padded > _TOKENS_AT_MOST or len(batch) == self._slots):
                 yield batch
-                batch = []
+                batch, own = [], 0
             batch.append(row)
+            own += lengths[row]
         if batch:
             yield batch
 
