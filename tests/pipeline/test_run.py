@@ -93,7 +93,8 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_the_graph_of_the_miniature_has_a_node_for_every_stage_and_evaluation() -> None:
     graph = build_graph(load_recipe("miniature"))
-    assert len(graph) == 26
+    assert len(graph) == 27
+    assert {"base", "mid", "rl"} <= set(graph["landscape"].needs)
     assert graph["rl"].needs == tuple(graph["rl"].needs) and {"mid", "hard"} <= set(graph["rl"].needs)
 
 
