@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from prism.errors import BadInput
 from prism.recipe import TRAINING_KINDS
+from prism.report.analysis_shapes import CkaComparison, Landscape, WeightComparison
 from prism.report.reading import Artifact, noting, read_bytes, read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
     BlendLock,
-    CkaComparison,
     GradedPrompt,
-    Landscape,
     ManifestFile,
     Node,
     NodeTime,
@@ -23,7 +22,6 @@ from prism.report.shapes import (
     Sample,
     TaskResult,
     TrainingStep,
-    WeightComparison,
 )
 
 Pair = tuple[str, str]

@@ -65,7 +65,8 @@ def _hard_prompts(rollouts: Sequence[Rollout]) -> dict[str, dict[str, list[int]]
     for rollout in rollouts:
         before, samples = rollout.prompt.correct_before, rollout.prompt.samples_before
         if before is not None and samples and before <= _HARD:
-            counts = found.setdefault(f"{before}/{samples}", {}).setdefault(prompt_name(rollout.prompt), [0, 0])
+            name = f"{rollout.prompt.domain}/{prompt_name(rollout.prompt)}"  # sets of two domains may share ids
+            counts = found.setdefault(f"{before}/{samples}", {}).setdefault(name, [0, 0])
             counts[0] += rollout.judged.solved
             counts[1] += 1
     return dict(sorted(found.items()))

@@ -35,10 +35,10 @@ def confidence(
     said = {source: {name: one.as_json() for name, one in tasks.items()} for source, tasks in found.items()}
     if given.written(json, csv, {"schema_version": 1, "sources": said}, rows(found)):
         return
-    columns = ["source", "task", "responses", "right, %", "median tokens", "nats a token"]
-    columns += [f"{what}, {part}" for part in ("right", "wrong") for what in ("median tokens", "nats a token")]
+    columns = ["source", "task", "responses", "right, %", "tokens", "nats"]
+    columns += [f"{what}, {part}" for part in ("right", "wrong") for what in ("tokens", "nats")]
     table = [[source, name, *_sure(one)] for source, tasks in found.items() for name, one in tasks.items()]
-    print_table("confidence of sampled responses", columns, table)
+    print_table("sampled responses: median tokens, mean -log p of a token in nats", columns, table)
 
 
 def _sure(one: Confidence) -> list[str]:

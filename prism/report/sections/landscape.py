@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from prism.report.analysis_shapes import Landscape
 from prism.report.charts.figure import Figure
 from prism.report.charts.heat import heat_map
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results
-from prism.report.shapes import Landscape
 
 _PERCENT = ("pass_rate", "pass_rate_greedy", "accuracy", "score")
 
