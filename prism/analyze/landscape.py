@@ -95,7 +95,7 @@ def run_landscape(chain: Sequence[Subject], names: Sequence[str], task: AnyTask,
     """Evaluates every point and writes `output` anew after each. Call it inside process groups, on all ranks.
 
     Results and samples of a point are in `points_folder(output)`, a folder each; a call that was interrupted goes on
-    there, point by point and within a point prompt by prompt.
+    there, point by point and within a point with the prompts whose batch isn't done.
 
     Args:
         chain: base, mid-trained, RL.

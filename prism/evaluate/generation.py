@@ -15,7 +15,8 @@ from prism.generate.sampling import sample_seed
 from prism.prompts import PromptContract
 from prism.score import verify
 
-_PROMPTS_AT_ONCE = 256
+_MOST_PROMPTS, _FEWEST_PROMPTS, _RESPONSES = 256, 32, 512
+"""Of a batch, after which finished prompts are on disk: fewer prompts where each has many responses."""
 _PURPOSE = 1
 """Sets the randomness of evaluation apart from that of RL."""
 
@@ -69,24 +70,23 @@ def run_generation(
         for question, tokens in zip(asked, encoded, strict=True)
         if len(tokens) < model.context_length
     ]
-    done = _resume(samples_file, key)
-    for start in range(len(done), len(fitting), _PROMPTS_AT_ONCE):
-        # Batches begin at fixed places, so that a resumed run draws what an uninterrupted one does.
-        first = start - start % _PROMPTS_AT_ONCE
-        batch = fitting[first : first + _PROMPTS_AT_ONCE]
-        done = done[:first] + _answer(task, batch, model, contract, first)
+    at_once = min(_MOST_PROMPTS, max(_FEWEST_PROMPTS, _RESPONSES // max(1, task.samples)))
+    done = _resume(samples_file, key, at_once, len(fitting))
+    # Batches begin at fixed places, so that a resumed run draws what an uninterrupted one does.
+    for first in range(len(done), len(fitting), at_once):
+        done = done + _answer(task, fitting[first : first + at_once], model, contract, first)
         write_jsonl(samples_file, ({**line, "key": key} for line in done))
     return metrics_of(task, done), len(asked) - len(fitting)
 
 
-def _resume(samples_file: Path, key: str) -> list[dict[str, Any]]:
+def _resume(samples_file: Path, key: str, at_once: int, count: int) -> list[dict[str, Any]]:
+    """Lines of whole batches, or all `count` of them."""
     if not samples_file.is_file():
         return []
     lines = list(read_jsonl(samples_file))
     if any(line.get("key") != key for line in lines):
         return []
-    whole = len(lines) - len(lines) % _PROMPTS_AT_ONCE
-    return lines[:whole]
+    return lines if len(lines) == count else lines[: len(lines) - len(lines) % at_once]
 
 
 def _answer(

@@ -28,7 +28,7 @@ def landscape(
     """Show the pass rate of weights between a base model, its mid-trained model and the RL model.
 
     W = base + alpha (mid - base) + beta (RL - mid): the path from base over mid to RL, and the plane. One model is in
-    memory and takes every point's weights in turn. An interrupted call goes on, point by point and prompt by prompt.
+    memory and takes every point's weights in turn. An interrupted call goes on where it was, within a point too.
 
     Example: `prism analyze landscape runs/m:base runs/m:mid runs/m:rl --task miniature_math --out landscape.json`
     """
