@@ -35,9 +35,12 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def measured(root: Path, out: Path, task: str, grid: Grid, names: tuple[str, ...] = NAMES) -> dict[str, Any]:
+def measured(
+    root: Path, out: Path, task: str, grid: Grid, names: tuple[str, ...] = NAMES, precision: str = "fp32"
+) -> dict[str, Any]:
     with process_groups(Layout(), seed=1):
-        subjects = [named_model(str(root / name), layout=Layout()).open(out / "weights") for name in names]
+        models = [named_model(str(root / name), layout=Layout(), precision=precision) for name in names]
+        subjects = [one.open(out / "weights") for one in models]
         asked = asked_task(str(root / task), 200, None)
         run_landscape(subjects, names, asked, grid, out / "landscape.json")
     found: dict[str, Any] = json.loads((out / "landscape.json").read_text())
@@ -48,10 +51,10 @@ def by_place(found: dict[str, Any]) -> dict[tuple[float, float], Any]:
     return {(point["alpha"], point["beta"]): point for point in found["points"]}
 
 
-def own(root: Path, out: Path, name: str, task: str) -> tuple[Any, list[Any]]:
+def own(root: Path, out: Path, name: str, task: str, precision: str) -> tuple[Any, list[Any]]:
     """Metrics and samples of `prism eval` itself."""
     with process_groups(Layout(), seed=1):
-        subject = named_model(str(root / name), layout=Layout()).open(out / "weights")
+        subject = named_model(str(root / name), layout=Layout(), precision=precision).open(out / "weights")
         asked = asked_task(str(root / task), None, None)
         evaluate_tasks(subject, [asked], out / name)
     return json.loads((out / name / f"{asked.name}.json").read_text())["metrics"], lines(out / name, asked.name)
@@ -79,15 +82,17 @@ def test_the_sum_is_the_papers() -> None:
         torch.testing.assert_close(ours, base + alpha * (mid - base) + beta * (rl - mid), rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("task", ["words.yaml", "texts.yaml"])
+@pytest.mark.parametrize(
+    ("task", "precision"), [("words.yaml", "fp32"), ("words.yaml", "bf16"), ("texts.yaml", "fp32")]
+)
 def test_corners_are_what_evaluation_finds_of_the_checkpoints_to_the_last_digit(
-    chain: Path, tmp_path: Path, task: str
+    chain: Path, tmp_path: Path, task: str, precision: str
 ) -> None:
-    found = measured(chain, tmp_path, task, Grid(2))
+    found = measured(chain, tmp_path, task, Grid(2), precision=precision)
     assert (found["complete"], found["chain"], found["values"]) == (True, list(NAMES), [0, 1])
     name, points = found["task"], by_place(found)
     for place, model_name in (((0, 0), "base"), ((1, 0), "mid"), ((1, 1), "rl")):
-        metrics, samples = own(chain, tmp_path / "own", model_name, task)
+        metrics, samples = own(chain, tmp_path / "own", model_name, task, precision)
         assert points[place]["metrics"] == metrics
         alpha, beta = place
         folder = points_folder(tmp_path / "landscape.json") / f"alpha_{alpha:.4f}_beta_{beta:.4f}"

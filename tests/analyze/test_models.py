@@ -18,8 +18,10 @@ from prism.errors import BadInput
 from prism.evaluate.named import NamedModel, named_model
 from prism.megatron.parallel import Layout
 from tests.analyze.made import input_set, model, nearby, rewrite
+from tests.forks import run_program
 
 pytestmark = pytest.mark.xdist_group("analysed_models")
+WORKER = str(Path(__file__).with_name("models_worker.py"))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,16 @@ def test_kept_states_are_not_computed_again_unless_model_or_texts_changed(folder
     assert loaded == ["one", "moved", "one", "moved"]
 
 
+def test_in_bf16_representations_are_nearly_the_same(folder: Path, tmp_path: Path) -> None:
+    texts = {"a": input_texts(folder / "a.jsonl", 24)}
+    found = []
+    for precision in ("fp32", "bf16"):
+        models = [named_model(str(folder / name), layout=Layout(), precision=precision) for name in ("one", "moved")]
+        (one,) = compare_models(models, ("one", "moved"), texts, tmp_path, 5, 1).comparisons
+        found.append([row["cka"] for row in one["inputs"][0]["layers"]])
+    assert found[0] != found[1] == pytest.approx(found[0], abs=0.01)
+
+
 def test_models_of_other_width_and_depth_are_compared_by_matrix(folder: Path, tmp_path: Path) -> None:
     wide = compared(folder, tmp_path, "one", "wide")
     assert not wide.failed and len(wide.comparisons[0]["inputs"][0]["layers"]) == 4
@@ -99,6 +111,16 @@ def test_models_of_other_width_and_depth_are_compared_by_matrix(folder: Path, tm
     assert (len(matrix), len(matrix[0])) == (4, 2)
     flat = rows(compared(folder, tmp_path, "one", "deep", by_layer=False).comparisons)
     assert len(flat) == 2 * 8 and {row["level"] for row in flat} == {"matrix"}
+
+
+@pytest.mark.parametrize(("tensor", "pipeline"), [(2, 1), (1, 2)])
+def test_models_that_are_spread_have_the_same_states(folder: Path, tmp_path: Path, tensor: int, pipeline: int) -> None:
+    compared(folder, tmp_path / "alone", "one", "moved")
+    run_program(WORKER, [str(folder), str(tmp_path / "spread"), str(tensor), str(pipeline), "one", "moved"], ranks=2)
+    for name in ("one", "moved"):
+        (alone,), (spread,) = (list((tmp_path / kind).glob(f"{name}.*__a.safetensors")) for kind in ("alone", "spread"))
+        one, other = (load_file(path)["states"] for path in (alone, spread))
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5)
 
 
 def test_a_broken_model_is_named_and_the_others_are_compared(folder: Path, tmp_path: Path) -> None:
