@@ -1,4 +1,4 @@
-"""A landscape on the ranks of one tensor-parallel model: landscape_worker.py CHAIN OUT TASK."""
+"""A landscape on the ranks of one model that is spread: landscape_worker.py CHAIN OUT TASK TENSOR PIPELINE."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prism.megatron.parallel import Layout, process_groups
 
 
 def main() -> None:
-    chain, out, task = sys.argv[1:]
-    layout, names = Layout(tensor=2), ("base", "mid", "rl")
+    chain, out, task, tensor, pipeline = sys.argv[1:]
+    layout, names = Layout(tensor=int(tensor), pipeline=int(pipeline)), ("base", "mid", "rl")
     with process_groups(layout, seed=1):
         subjects = [named_model(str(Path(chain) / name), layout=layout).open(Path(out) / "weights") for name in names]
         run_landscape(

@@ -131,9 +131,10 @@ def test_a_landscape_goes_on_where_it_stopped(chain: Path, tmp_path: Path) -> No
         assert {**old, "seconds": 0} == {**new, "seconds": 0}
 
 
-def test_tensor_parallel_ranks_find_the_same(chain: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tensor", "pipeline"), [(2, 1), (1, 2)])
+def test_ranks_that_share_a_model_find_the_same(chain: Path, tmp_path: Path, tensor: int, pipeline: int) -> None:
     alone = by_place(measured(chain, tmp_path / "one", "texts.yaml", Grid(2)))
-    run_program(WORKER, [str(chain), str(tmp_path / "two"), "texts.yaml"], ranks=2)
+    run_program(WORKER, [str(chain), str(tmp_path / "two"), "texts.yaml", str(tensor), str(pipeline)], ranks=2)
     spread = by_place(json.loads((tmp_path / "two/landscape.json").read_text()))
     for place, point in alone.items():
         assert spread[place]["value"] == pytest.approx(point["value"], rel=1e-5)
