@@ -91,6 +91,10 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
 
         before, _, after = subject.partition(":")
         run_analysis(recipe, before, after)
+    elif kind == "landscape":
+        from prism.analyze.landscape import run_recipe_landscape
+
+        run_recipe_landscape(recipe)
     else:
         from prism.report import write_report
 

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from prism.errors import BadInput
 from prism.recipe import TRAINING_KINDS
+from prism.report.analysis_shapes import CkaComparison, Landscape, WeightComparison
 from prism.report.reading import Artifact, noting, read_bytes, read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
     BlendLock,
-    CkaComparison,
     GradedPrompt,
     ManifestFile,
     Node,
@@ -22,7 +22,6 @@ from prism.report.shapes import (
     Sample,
     TaskResult,
     TrainingStep,
-    WeightComparison,
 )
 
 Pair = tuple[str, str]
@@ -88,6 +87,7 @@ class Results:
     cka: Mapping[Pair, CkaComparison]
     nodes: Mapping[str, NodeTime]
     artifacts: tuple[Artifact, ...] = ()
+    landscape: Landscape | None = None
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every finished node but the report's own."""
@@ -142,6 +142,7 @@ def _load(directory: Path) -> Results:
         weights={(one.before, one.after): one for one in _all(directory / "analysis/weights", WeightComparison)},
         cka={(one.before, one.after): one for one in _all(directory / "analysis/cka", CkaComparison)},
         nodes=manifest.nodes,
+        landscape=read_json(directory / "analysis/landscape.json", Landscape),
     )
 
 

@@ -174,6 +174,7 @@ class RlStep:
     truncation_rate: float | None = None
     reward_by_term: Mapping[str, float] = Field(default_factory=dict)
     pass_rate_by_difficulty: Mapping[str, float] = Field(default_factory=dict)
+    hard_prompts: Mapping[str, Mapping[str, tuple[int, int]]] = Field(default_factory=dict)
     solve_rates: Mapping[str, float] = Field(default_factory=dict)
 
 
@@ -233,64 +234,3 @@ class Sample:
     answer: Any
     responses: tuple[Answer, ...] = ()
     greedy: Answer | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """How far weights moved. `unchanged_percent`: threshold in percent -> percent of elements."""
-
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-    elements: int | None = None
-
-
-@dataclass(frozen=True)
-class TensorChange:
-    name: str
-    component: str
-    sub_component: str
-    layer: int | None
-    elements: int
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class WeightComparison:
-    """analysis/weights/<before>__<after>.json."""
-
-    before: str
-    after: str
-    total: Change
-    by_component: Mapping[str, Change] = Field(default_factory=dict)
-    by_sub_component: Mapping[str, Change] = Field(default_factory=dict)
-    tensors: tuple[TensorChange, ...] = ()
-    dtype: str = ""
-
-
-@dataclass(frozen=True)
-class LayerCka:
-    layer: int
-    cka: float
-    low: float
-    high: float
-    debiased: float | None = None
-
-
-@dataclass(frozen=True)
-class CkaInputs:
-    """CKA by layer on one set of inputs. `matrix`: of every layer before with every layer after."""
-
-    name: str
-    layers: tuple[LayerCka, ...]
-    matrix: tuple[tuple[float, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class CkaComparison:
-    """analysis/cka/<before>__<after>.json."""
-
-    before: str
-    after: str
-    inputs: tuple[CkaInputs, ...] = ()
-    minimum: float | None = None

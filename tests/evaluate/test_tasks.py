@@ -174,6 +174,21 @@ def test_a_column_that_is_missing_is_named_with_those_there_are() -> None:
         questions(generate_task(), [{"problem": "?", "prompt": "?"}])
 
 
+def test_with_many_samples_a_batch_has_fewer_prompts_and_finished_ones_stay(
+    contract: PromptContract, tmp_path: Path
+) -> None:
+    task = generate_task(greedy=False, samples=8)
+    path, asked = tmp_path / "s.jsonl", questions(task, rows(100))
+    run_generation(task, asked, Echo(contract), contract, path, "key")
+    whole = path.read_text()
+    model = Echo(contract)
+    run_generation(task, asked, model, contract, path, "key")  # its result was lost, no sample was
+    assert model.asked == 0 and path.read_text() == whole
+    path.write_text("".join(line + "\n" for line in whole.splitlines()[:70]))
+    run_generation(task, asked, model, contract, path, "key")
+    assert model.asked == 8 * 36 and path.read_text() == whole
+
+
 def test_prompts_beyond_the_context_are_counted_not_cut(contract: PromptContract, tmp_path: Path) -> None:
     task = generate_task(greedy=False)
     given = [*rows(3), {"prompt": "one " * 30, "answer": "one", "verifier": {"kind": "exact"}}]

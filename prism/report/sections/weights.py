@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from prism.report.analysis_shapes import Change, TensorChange, WeightComparison
 from prism.report.charts.dots import DotSeries, Mark, Row, dot_chart
 from prism.report.charts.figure import Figure
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.claims import NotRun, unchanged_percent
 from prism.report.results import Pair, Results
 from prism.report.sections.palette import pair_name, pairs
-from prism.report.shapes import Change, TensorChange, WeightComparison
 
 _Read = Callable[[Change], float | None]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prism.report.shapes import Change, WeightComparison
+from prism.report.analysis_shapes import Change, WeightComparison
 from prism.report.tables.subject import MIXES, Role, Subject
 from prism.report.tables.table import Artifact, Cell
 

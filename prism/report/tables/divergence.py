@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prism.paper import PaperRow, paper_table
-from prism.report.shapes import WeightComparison
+from prism.report.analysis_shapes import WeightComparison
 from prism.report.tables import changes
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.changes import STEPS, Pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prism.paper import paper_table
-from prism.report.shapes import Change, WeightComparison
+from prism.report.analysis_shapes import Change, WeightComparison
 from prism.report.tables import changes, columns
 from prism.report.tables.beside import CONTEXT
 from prism.report.tables.changes import Pair

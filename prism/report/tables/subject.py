@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from data_prep.files import sha256_file
 from prism.paper import benchmarks, paper_model, paper_models
+from prism.report.analysis_shapes import WeightComparison
 from prism.report.results import Results
-from prism.report.shapes import WeightComparison
 from prism.report.tables.table import Artifact
 
 Kind = Literal["base", "mid", "rl"]
