@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prism.errors import BadInput
 from prism.evaluate.samples import SamplesFile
 from prism.evaluate.statistics import mean_interval, pass_at_k, several
 from prism.evaluate.task import GenerateTask
@@ -52,24 +51,13 @@ class Generated:
 
 
 def questions(task: GenerateTask, rows: Sequence[Mapping[str, Any]]) -> list[Question]:
-    """The task's prompts; options, if any, are listed with letters, one a line.
-
-    Raises:
-        BadInput: a row lacks a column that the task names.
-    """
+    """The task's prompts; options, if any, are listed with letters, one a line."""
     made = []
     for number, row in enumerate(rows):
         if task.rows is not None:
             made.append(Question(str(row["id"]), row["prompt"], row, row.get("group", {})))
             continue
         name = str(row.get("id", number))
-        for column in filter(None, (task.prompt, task.answer, task.choices)):
-            if column not in row:
-                raise BadInput(
-                    f"no column {column} (here: {', '.join(row)})",
-                    place=f"{task.name}, row {name}",
-                    remedy="correct the task's columns, or name the published form of its data as `rows`",
-                )
         text, answer = str(row[task.prompt]), row[task.answer]
         verifier = dict(task.verifier or row.get("verifier", {}))
         if task.choices:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from data_prep.schema import TokenizerConfig
 from data_prep.tokenizer import train_tokenizer
-from prism.errors import BadInput, RecipeError
+from prism.errors import RecipeError
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
 from prism.evaluate.generation import metrics_of, prompts_at_once, questions, run_generation
@@ -167,11 +167,6 @@ def test_groups_have_their_own_pass_rates(contract: PromptContract, tmp_path: Pa
     assert found.groups["level"]["easy"]["metrics"]["pass_rate"]["value"] == 1.0
     assert found.groups["level"]["hard"]["metrics"]["pass_rate"]["value"] == 0.0
     assert found.groups["subject"]["words"]["metrics"] == found.metrics
-
-
-def test_a_column_that_is_missing_is_named_with_those_there_are() -> None:
-    with pytest.raises(BadInput, match=r"row 0: no column answer \(here: problem, prompt\).*Remedy"):
-        questions(generate_task(), [{"problem": "?", "prompt": "?"}])
 
 
 def test_with_many_samples_a_batch_has_fewer_prompts_and_finished_ones_stay(
