@@ -196,8 +196,18 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Subtask:
+    """A task that a harness task is made of."""
+
+    metrics: Mapping[str, Estimate] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TaskResult:
-    """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context."""
+    """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context.
+
+    tasks: of a harness task, what it is made of.
+    """
 
     task: str
     kind: Literal["generate", "choice", "bits_per_byte", "ruler", "harness"]
@@ -208,6 +218,14 @@ class TaskResult:
     skipped_too_long: int = 0
     description: str = ""
     settings: Mapping[str, Any] = Field(default_factory=dict)
+    tasks: Mapping[str, Subtask] = Field(default_factory=dict)
+
+    def main_metric(self) -> str | None:
+        """The one to show where one is shown: pass@1 as the mean over samples before greedy, a harness task's first."""
+        if self.kind == "harness":
+            return next(iter(self.metrics), None)
+        known = ("pass_rate", "accuracy", "score", "pass_rate_greedy", "bits_per_byte")
+        return next((name for name in known if name in self.metrics), None)
 
 
 @dataclass(frozen=True)

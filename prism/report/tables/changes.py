@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from prism.report.reading import Artifact
 from prism.report.shapes import Change, WeightComparison
 from prism.report.tables.subject import MIXES, Role, Subject
-from prism.report.tables.table import Artifact, Cell
+from prism.report.tables.table import Cell
 
 Step = Literal["base_to_mid", "mid_to_rl", "base_to_rl"]
 STEPS: Mapping[str, str] = {"base_to_mid": "Base to MT", "mid_to_rl": "MT to RL", "base_to_rl": "Base to RL (no MT)"}

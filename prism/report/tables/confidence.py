@@ -9,12 +9,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from prism.paper import paper_table
-from prism.report.reading import read_json
+from prism.report.reading import Artifact, read_json
 from prism.report.sections.confidence import confidence
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import Role, Subject
-from prism.report.tables.table import DIGITS, Artifact, Cell, Column, Row, Table
+from prism.report.tables.table import DIGITS, Cell, Column, Row, Table
 
 NUMBER = 15
 FOLDER = "analysis/confidence"

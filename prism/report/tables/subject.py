@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from data_prep.files import sha256_file
 from prism.paper import benchmarks, paper_model, paper_models
+from prism.report.reading import Artifact
 from prism.report.results import Results
 from prism.report.shapes import WeightComparison
-from prism.report.tables.table import Artifact
 
 Kind = Literal["base", "mid", "rl"]
 MIXES = {"none": "-", "math": "M", "math_code": "MC", "math_code_science": "MCS"}
@@ -60,9 +60,11 @@ class Subject:
 
     def artifact(self, path: str) -> Artifact:
         """A file of the run with its hash."""
+        if not self.hashed:
+            self.hashed.update({one.path: one for one in self.results.artifacts})
         if path not in self.hashed:
-            read = {one.path: one.sha256 for one in self.results.artifacts}
-            self.hashed[path] = Artifact(path, read.get(path) or sha256_file(self.results.directory / path))
+            file = self.results.directory / path
+            self.hashed[path] = Artifact(path, file.stat().st_size, sha256_file(file))
         return self.hashed[path]
 
     def weights(self, before: str, after: str) -> WeightComparison | None:
