@@ -65,9 +65,14 @@ def evaluate(recipe: Recipe) -> dict[str, Any]:
 
 def analyze(recipe: Recipe) -> dict[str, Any]:
     return {
-        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs"}),
+        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs", "relations"}),
         **_common(recipe),
     }
+
+
+def relate(recipe: Recipe) -> dict[str, Any]:
+    """Of two changes held against each other: which ones they are is the node's name."""
+    return {"analyze": recipe.analyze.model_dump(mode="json", include={"thresholds_percent"}), **_common(recipe)}
 
 
 def report(recipe: Recipe) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from prism.report.shapes import (
     Sample,
     TaskResult,
     TrainingStep,
-    WeightComparison,
 )
+from prism.report.weight_shapes import RelationFile, WeightComparison, WeightSeries
 
 Pair = tuple[str, str]
 _T = TypeVar("_T")
@@ -76,6 +76,7 @@ class Stage:
 class Results:
     """A run. `stages` are in the recipe's order; `recipe_text` is recipe.yaml as it stands.
 
+    relations, trajectories: by their files' paths.
     artifacts: the files that all this was read from.
     """
 
@@ -87,6 +88,8 @@ class Results:
     weights: Mapping[Pair, WeightComparison]
     cka: Mapping[Pair, CkaComparison]
     nodes: Mapping[str, NodeTime]
+    relations: Mapping[str, RelationFile] = field(default_factory=dict)
+    trajectories: Mapping[str, WeightSeries] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
 
     def seconds(self) -> dict[str, float]:
@@ -142,6 +145,8 @@ def _load(directory: Path) -> Results:
         weights={(one.before, one.after): one for one in _all(directory / "analysis/weights", WeightComparison)},
         cka={(one.before, one.after): one for one in _all(directory / "analysis/cka", CkaComparison)},
         nodes=manifest.nodes,
+        relations=_by_path(directory, "analysis/relations", RelationFile),
+        trajectories=_by_path(directory, "analysis/trajectory", WeightSeries),
     )
 
 
@@ -177,6 +182,11 @@ def _blend(recipe: RecipeFile, node: Node) -> str | None:
 def _all(folder: Path, shape: type[_T]) -> list[_T]:
     found = [read_json(path, shape) for path in sorted(folder.glob("*.json"))]
     return [one for one in found if one is not None]
+
+
+def _by_path(directory: Path, folder: str, shape: type[_T]) -> dict[str, _T]:
+    found = {path: read_json(path, shape) for path in sorted((directory / folder).glob("*.json"))}
+    return {path.relative_to(directory).as_posix(): one for path, one in found.items() if one is not None}
 
 
 def _count_lines(path: Path) -> int | None:

@@ -250,39 +250,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Change:
-    """How far weights moved. `unchanged_percent`: threshold in percent -> percent of elements."""
-
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-    elements: int | None = None
-
-
-@dataclass(frozen=True)
-class TensorChange:
-    name: str
-    component: str
-    sub_component: str
-    layer: int | None
-    elements: int
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class WeightComparison:
-    """analysis/weights/<before>__<after>.json."""
-
-    before: str
-    after: str
-    total: Change
-    by_component: Mapping[str, Change] = Field(default_factory=dict)
-    by_sub_component: Mapping[str, Change] = Field(default_factory=dict)
-    tensors: tuple[TensorChange, ...] = ()
-    dtype: str = ""
-
-
-@dataclass(frozen=True)
 class LayerCka:
     layer: int
     cka: float

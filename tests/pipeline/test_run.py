@@ -60,6 +60,17 @@ def test_a_changed_key_is_named_and_only_what_depends_on_it_runs(finished: Path)
     assert "base: starts" not in output
 
 
+def test_a_relation_that_is_asked_for_later_is_all_that_runs(finished: Path) -> None:
+    relation = "[[base, mid], [base, mid]]"
+    output = finish(prism(finished, "midtrain.optimizer.learning_rate=0.001", f"analyze.relations=[{relation}]"))
+    assert "2 nodes ran" in output and "analyze:base:mid:base:mid: starts" in output
+    found = json.loads((finished / "miniature/analysis/relations/base__mid.base__mid.json").read_text())
+    (one,) = found["relations"]
+    assert one["first"] == one["second"] == ["base", "mid"]
+    assert one["total"]["cosine"] == pytest.approx(1) and one["total"]["overlap"]["0"]["jaccard"] == 1
+    assert found["footprint"]["l2_by_matrix"]["pearson"] == pytest.approx(1)
+
+
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
     process = prism(tmp_path)
     log = tmp_path / "miniature" / "stages" / "mid" / "metrics.jsonl"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prism.report.reading import Artifact
-from prism.report.shapes import Change, WeightComparison
 from prism.report.tables.subject import MIXES, Role, Subject
 from prism.report.tables.table import Cell
+from prism.report.weight_shapes import Change, WeightComparison
 
 Step = Literal["base_to_mid", "mid_to_rl", "base_to_rl"]
 STEPS: Mapping[str, str] = {"base_to_mid": "Base to MT", "mid_to_rl": "MT to RL", "base_to_rl": "Base to RL (no MT)"}

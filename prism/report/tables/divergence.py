@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from prism.paper import PaperRow, paper_table
-from prism.report.shapes import WeightComparison
 from prism.report.tables import changes
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.changes import STEPS, Pair
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import LEGEND, MIXES, Subject
 from prism.report.tables.table import DIGITS, Cell, Column, Row, Table
+from prism.report.weight_shapes import WeightComparison
 
 NUMBER = 12
 _TITLES = {"attention": "Attn", "mlp": "MLP", "mamba": "Mamba", "total": "Total", "unchanged": "Sparsity"}

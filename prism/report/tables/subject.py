@@ -10,7 +10,7 @@ from data_prep.files import sha256_file
 from prism.paper import benchmarks, paper_model, paper_models
 from prism.report.reading import Artifact
 from prism.report.results import Results
-from prism.report.shapes import WeightComparison
+from prism.report.weight_shapes import WeightComparison
 
 Kind = Literal["base", "mid", "rl"]
 MIXES = {"none": "-", "math": "M", "math_code": "MC", "math_code_science": "MCS"}
