@@ -27,7 +27,7 @@ def weight_series(results: Results) -> tuple[Figure, ...]:
 def _chart(
     heading: str, named: dict[str, WeightSeries], read: Callable[[Change], float | None], y: Axis
 ) -> Figure | None:
-    series = []
+    series: list[Series] = []
     for name, one in named.items():
         kinds: dict[str, _Read] = {}
         if any(point.figures.in_bf16 is not None for point in one.points):

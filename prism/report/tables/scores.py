@@ -38,6 +38,7 @@ def benchmark_estimate(task: TaskResult, benchmark: Benchmark) -> Estimate | Non
     """What a task measures of a benchmark, as a fraction; None where it lacks a metric or a subtask for that."""
     main = task.main_metric()
     names = benchmark.metrics or ((main,) if main is not None else ())
+    parts: list[tuple[Estimate | None, int | None]]
     if isinstance(benchmark.choices, Mapping):
         parts = [
             (task.tasks[subtask].metrics.get(name) if subtask in task.tasks else None, choices)
