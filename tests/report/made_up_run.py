@@ -117,7 +117,7 @@ def write_weights(
             "after": after,
             "dtype": dtype,
             **groups(0),
-            "in_bf16": None if dtype == "bfloat16" else groups(5),
+            "in_bf16": groups(5) if dtype == "float32" else None,
             "tensors": tensors,
         },
     )

@@ -13,11 +13,11 @@ from prism.report.claims import NotRun, unchanged_percent
 from prism.report.results import Pair, Results
 from prism.report.sections.palette import pair_name, pairs
 from prism.report.sections.sources import from_files
+from prism.report.tables.subject import ROUNDED
 from prism.report.weight_shapes import Change, Changes, WeightComparison
 
 _Read = Callable[[Change], float | None]
 _MOST_GRIDS = 3
-_ROUNDED = "bfloat16, rounded"
 _L2 = Axis("relative L2 (log scale)", log=True)
 
 
@@ -50,7 +50,7 @@ def weights(results: Results) -> Weights:
     rows = []
     for pair, one in compared.items():
         rows.append(_row(pair, plain[pair], one.dtype, components))
-        rows += [_row(pair, rounded[pair], _ROUNDED, components)] if pair in rounded else []
+        rows += [_row(pair, rounded[pair], ROUNDED, components)] if pair in rounded else []
     files = [_file(pair) for pair in compared]
     figures = [
         _dots("Relative change by component", plain, components, False, _relative, _L2),

@@ -43,6 +43,7 @@ def divergence_table(subject: Subject) -> Table:
             "Relative L2: norm of the change over norm of the old weights, the tensors of a component pooled. "
             "Sparsity: elements that changed by less than 1%, in percent.",
             "The run's Total and Sparsity are over all matrices. How the paper pools its Total isn't stated.",
+            *changes.how_taken(subject),
             LEGEND,
             *((CONTEXT,) if subject.model is None else ()),
         ),

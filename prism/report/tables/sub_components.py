@@ -56,6 +56,7 @@ def sub_component_table(subject: Subject) -> Table:
         (
             "Percent of the elements whose relative change is 1% or more.",
             "Delta: RL from the base model less RL after mid-training, in points.",
+            *changes.how_taken(subject),
             LEGEND,
             *((CONTEXT,) if subject.model is None else ()),
         ),

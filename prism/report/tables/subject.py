@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from data_prep.files import sha256_file
@@ -15,6 +15,9 @@ from prism.report.weight_shapes import WeightComparison
 Kind = Literal["base", "mid", "rl"]
 MIXES = {"none": "-", "math": "M", "math_code": "MC", "math_code_science": "MCS"}
 """How the paper abbreviates mixtures."""
+
+ROUNDED = "bfloat16, rounded"
+"""How fp32 weights are compared that were rounded first."""
 
 LEGEND = "M = math, MC = math and code, MCS = math, code and science; MT = mid-training."
 
@@ -68,7 +71,19 @@ class Subject:
         return self.hashed[path]
 
     def weights(self, before: str, after: str) -> WeightComparison | None:
-        return self.results.weights.get((before, after))
+        """As the paper takes it: of fp32 weights what is left after rounding both to bf16, where that was measured."""
+        found = self.results.weights.get((before, after))
+        if found is None or found.in_bf16 is None:
+            return found
+        rounded = found.in_bf16
+        return replace(
+            found,
+            total=rounded.total,
+            by_component=rounded.by_component,
+            by_sub_component=rounded.by_sub_component,
+            by_layer=rounded.by_layer,
+            dtype=ROUNDED,
+        )
 
 
 def subject_of(results: Results) -> Subject:
