@@ -103,5 +103,5 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_the_graph_of_the_miniature_has_a_node_for_every_stage_and_evaluation() -> None:
     graph = build_graph(load_recipe("miniature"))
-    assert len(graph) == 26
+    assert len(graph) == 29
     assert graph["rl"].needs == tuple(graph["rl"].needs) and {"mid", "hard"} <= set(graph["rl"].needs)
