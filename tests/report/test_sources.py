@@ -11,6 +11,7 @@ import pytest
 from prism.report import write_report
 from tests.report import made_up_run
 from tests.report.tables.conftest import write_paper_run
+from tests.report.test_page import SECTIONS
 
 
 class Traces(HTMLParser):
@@ -94,6 +95,10 @@ def test_tables_without_a_figure_name_their_files_too(traces: Traces) -> None:
         ("weights", "analysis/relations/base__rl_from_base.mid__rl.json"),
     ):
         assert path in traces.sections[section]
+
+
+def test_every_section_but_the_recipe_and_the_list_itself_names_files(traces: Traces) -> None:
+    assert [one for one in SECTIONS if one not in traces.sections and one not in ("recipe", "artifacts")] == []
 
 
 def test_the_papers_benchmarks_name_theirs(tmp_path: Path) -> None:
