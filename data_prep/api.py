@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from data_prep import decontaminate, world
 from data_prep.blend.lock import Lock, SourceFiles, verify_lock, write_lock
@@ -24,8 +25,9 @@ from data_prep.look import (
 from data_prep.pack import PackSettings, pack_source
 from data_prep.pack.report import read_packed_files
 from data_prep.prepare import prepare_sources, source_prefix
-from data_prep.prompts import PromptSetCard, prompts_path, read_prompt_card
+from data_prep.prompts import NoPrompt, PromptSetCard, prompts_path, read_prompt_card
 from data_prep.prompts import prepare_prompts as make_prompts
+from data_prep.prompts.code_tests import ALL_TESTS, code_tests
 from data_prep.schema import DataConfig, DecontaminationConfig, Packing, PromptSet, lock_name
 from data_prep.tokenizer import Vocabulary
 
@@ -36,6 +38,7 @@ __all__ = [
     "BlendedDataset",
     "Executor",
     "Lock",
+    "NoPrompt",
     "PromptSetCard",
     "Sample",
     "Shown",
@@ -52,6 +55,7 @@ __all__ = [
     "prepare",
     "prepare_prompts",
     "prompts_path",
+    "published_tests",
     "read_prompt_card",
     "show_documents",
     "show_row",
@@ -104,6 +108,15 @@ def prepare_prompts(
         domain: make_prompts(domain, config, directory, questions, executor or Executor(), log)
         for domain, config in sets.items()
     }
+
+
+def published_tests(found: Any, entry_point: str | None = None) -> dict[str, Any]:
+    """The code verifier of tests in a published form (`data_prep.prompts.code_tests`), every one of them.
+
+    Raises:
+        NoPrompt: there is no test, or none that can be run.
+    """
+    return code_tests(found, entry_point, ALL_TESTS).verifier
 
 
 def plan(config: DataConfig, directory: Path, blend: str, tokens: int, packing: Packing | None = None) -> BlendPlan:

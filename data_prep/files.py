@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from data_prep.errors import DataError
 
@@ -77,9 +79,13 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Raises DataError that names the line that isn't a JSON object."""
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, start=1):
+    """The lines of a file, unpacked when its name ends in .gz.
+
+    Raises:
+        DataError: a line isn't a JSON object, or the packed file is damaged; named with its place.
+    """
+    with _opened(path) as handle:
+        for number, line in enumerate(_lines(handle, path), start=1):
             if not line.strip():
                 continue
             try:
@@ -95,6 +101,19 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                     remedy="write one object a line",
                 )
             yield row
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _lines(handle: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from handle
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"the file is damaged or cut short ({error})", place=str(path), remedy="bring the file again"
+        ) from None
 
 
 def sha256_file(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_prep.fetch.bring import FetchReport, copy_source, fetch_source
-from data_prep.fetch.plan import FetchPlan, plan_source
+from data_prep.fetch.plan import FetchPlan, is_begun, plan_source
 from data_prep.fetch.request import FetchRequest, check_folders, hub_is_off, left_out, requests_of
 from data_prep.fetch.transfer import readable
 from data_prep.fetch.verify import faults, record_of
@@ -17,6 +17,7 @@ __all__ = [
     "faults",
     "fetch_source",
     "hub_is_off",
+    "is_begun",
     "left_out",
     "plan_source",
     "readable",

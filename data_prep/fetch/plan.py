@@ -60,6 +60,11 @@ def known(request: FetchRequest, folder: Path) -> FetchRecord | None:
     return None
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether a fetch to the folder was begun and isn't at its end: some of the files may be there."""
+    return plan_path(folder).is_file()
+
+
 def not_complete(request: FetchRequest, target: Path | None, folder: Path) -> DataError:
     """The error for a set that isn't whole in `folder`, its place below `target`."""
     found = known(request, folder)

@@ -13,6 +13,7 @@ Any of them may be text in JSON, once or twice.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ class Limits:
 
     tests: int
     bytes: int
+
+
+ALL_TESTS = Limits(sys.maxsize, sys.maxsize)
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,68 @@ With fewer inputs than features plain CKA of unrelated representations is far fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-_Product = Callable[[Tensor, Tensor], Tensor]
+LEAST_INPUTS = 4
+"""The debiased estimate divides by n - 3."""
+_INTERVAL = (0.025, 0.975)
+_ROUNDING = 1e-12
+
+
+class Grams:
+    """Gram matrices of a model's layers on one input set: made once, whatever is compared with them.
+
+    Args:
+        states: (layers, inputs, features); models may differ in layers and features, not in inputs.
+    """
+
+    def __init__(self, states: Tensor) -> None:
+        wide = states.double()
+        centred = wide - wide.mean(1, keepdim=True)
+        self.centred = centred @ centred.transpose(1, 2)
+        """(layers, inputs, inputs), float64, of centred features."""
+        self.alike = centred.norm(dim=(1, 2)) <= _ROUNDING * wide.norm(dim=(1, 2))
+        """(layers,): whether all inputs are the same to it, so that what is left is rounding."""
+
+    @property
+    def layers(self) -> int:
+        return len(self.centred)
+
+    @property
+    def inputs(self) -> int:
+        return self.centred.shape[1]
+
+    @cached_property
+    def hollow(self) -> Tensor:
+        """Without their diagonals."""
+        return self.centred - torch.diag_embed(self.centred.diagonal(dim1=1, dim2=2))
+
+    @cached_property
+    def own(self) -> Tensor:
+        """<K, K> of each layer, (layers,)."""
+        return self.centred.square().sum((1, 2))
+
+    @cached_property
+    def own_unbiased(self) -> Tensor:
+        """The unbiased HSIC of each layer with itself, (layers,)."""
+        return torch.stack([_unbiased(one[None], one[None])[0, 0] for one in self.hollow])
+
+    def drawn(self, rows: Tensor) -> Tensor:
+        """Gram matrices of some of the inputs, centred over them."""
+        part = self.centred[:, rows][:, :, rows]
+        across = part.mean(1, keepdim=True)
+        return part - across - across.transpose(1, 2) + part.mean((1, 2), keepdim=True)
 
 
 @dataclass(frozen=True)
-class Similarity:
+class LayerSimilarity:
     """CKA of one layer with a bootstrap interval over inputs (95%), and its debiased estimate."""
 
-    value: float
+    cka: float
     low: float
     high: float
     debiased: float
@@ -36,56 +84,34 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
     Args:
         x, y: (inputs, features), the same inputs in the same order; features may differ in number.
     """
-    return float(cka_matrix(x[None], y[None]))
+    return float(cka_matrix(Grams(x[None]), Grams(y[None])))
 
 
-def cka_matrix(before: Tensor, after: Tensor, *, debiased: bool = False) -> Tensor:
-    """CKA of every layer with every layer: (layers, inputs, features), (others, inputs, features) -> (layers, others).
+def cka_matrix(before: Grams, after: Grams, *, debiased: bool = False) -> Tensor:
+    """CKA of every layer with every layer, (layers, others), float64.
 
     Representations without any difference between inputs have none: NaN.
     """
-    ready = _without_diagonal if debiased else _centred
-    k, l = ready(grams(before)), ready(grams(after))  # noqa: E741  the field's letters
-    product = _unbiased if debiased else _plain
-    return product(k, l) / (_own(k, product)[:, None] * _own(l, product)[None, :]).sqrt()
+    if debiased:
+        both, norms = _unbiased(before.hollow, after.hollow), (before.own_unbiased, after.own_unbiased)
+    else:
+        both, norms = _plain(before.centred, after.centred), (before.own, after.own)
+    return both / (norms[0][:, None] * norms[1][None, :]).sqrt()
 
 
-def layer_similarities(before: Tensor, after: Tensor, resamples: int, seed: int) -> list[Similarity]:
-    """CKA of each layer, (layers, inputs, features) twice; the interval is over draws of half of the inputs."""
-    inputs = before.shape[1]
+def layer_similarities(before: Grams, after: Grams, resamples: int, seed: int) -> list[LayerSimilarity]:
+    """CKA of each layer with the same layer of a model of equal depth; the interval is over draws of half of the
+    inputs."""
     generator = torch.Generator().manual_seed(seed)
-    draws = [torch.randperm(inputs, generator=generator)[: inputs // 2] for _ in range(resamples)]
-    k, l = grams(before), grams(after)  # noqa: E741
-    drawn = torch.stack([_alike(_centred(_rows(k, rows)), _centred(_rows(l, rows)), _plain) for rows in draws])
-    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975], dtype=drawn.dtype), dim=0)
-    values = _alike(_centred(k), _centred(l), _plain)
-    debiased = _alike(_without_diagonal(k), _without_diagonal(l), _unbiased)
+    draws = [torch.randperm(before.inputs, generator=generator)[: before.inputs // 2] for _ in range(resamples)]
+    drawn = torch.stack([_alike(before.drawn(rows), after.drawn(rows)) for rows in draws])
+    low, high = torch.quantile(drawn, torch.tensor(_INTERVAL, dtype=drawn.dtype), dim=0)
+    values, debiased = (cka_matrix(before, after, debiased=kind).diagonal() for kind in (False, True))
     rows = zip(values.tolist(), low.tolist(), high.tolist(), debiased.tolist(), strict=True)
-    return [Similarity(*row) for row in rows]
+    return [LayerSimilarity(*row) for row in rows]
 
 
-def grams(states: Tensor) -> Tensor:
-    """(layers, inputs, features) -> (layers, inputs, inputs), float64, of centred features."""
-    centred = states.double()
-    centred = centred - centred.mean(1, keepdim=True)
-    return centred @ centred.transpose(1, 2)
-
-
-def _rows(gram: Tensor, rows: Tensor) -> Tensor:
-    return gram[:, rows][:, :, rows]
-
-
-def _centred(gram: Tensor) -> Tensor:
-    """Gram matrices of features centred over these inputs."""
-    across = gram.mean(1, keepdim=True)
-    return gram - across - across.transpose(1, 2) + gram.mean((1, 2), keepdim=True)
-
-
-def _without_diagonal(gram: Tensor) -> Tensor:
-    return gram - torch.diag_embed(gram.diagonal(dim1=1, dim2=2))
-
-
-def _plain(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
+def _plain(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741  the field's letters
     return k.flatten(1) @ l.flatten(1).t()
 
 
@@ -97,11 +123,6 @@ def _unbiased(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
     return _plain(k, l) + together - 2 / (n - 2) * (sums @ others.t())
 
 
-def _own(k: Tensor, product: _Product) -> Tensor:
-    return torch.stack([product(one[None], one[None])[0, 0] for one in k])
-
-
-def _alike(k: Tensor, l: Tensor, product: _Product) -> Tensor:  # noqa: E741
+def _alike(k: Tensor, l: Tensor) -> Tensor:  # noqa: E741
     """Layer against the same layer."""
-    both = torch.stack([product(one[None], other[None])[0, 0] for one, other in zip(k, l, strict=True)])
-    return both / (_own(k, product) * _own(l, product)).sqrt()
+    return (k * l).sum((1, 2)) / (k.square().sum((1, 2)) * l.square().sum((1, 2))).sqrt()

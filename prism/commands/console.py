@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +18,17 @@ def wide_console(*, quiet: bool = False) -> Console:
 
     console = Console(quiet=quiet)
     return console if console.is_terminal or "COLUMNS" in os.environ else Console(quiet=quiet, width=_WIDTH)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A title, and a table without lines; the first column is text, the others are figures."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    console = wide_console()
+    console.print(title, style="italic", highlight=False, soft_wrap=True)
+    console.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -72,10 +72,8 @@ def evaluate_command(of_recipe: Callable[..., None]) -> Callable[..., None]:
         wish = _Wish(tasks.split(","), limit, out or Path("evaluation") / _name(model or what))
         if server is not None:
             _server(wish, what, server, model, context_length)
-        elif (Path(what) / "config.json").is_file():
-            _folder(wish, Path(what), tensor_parallel, pipeline_parallel, precision)
         else:
-            _stage(wish, what, overrides or [])
+            _named(wish, what, overrides or [], (tensor_parallel, pipeline_parallel), precision)
 
     return evaluate
 
@@ -94,45 +92,23 @@ def _server(wish: _Wish, what: str, server: str, model: str | None, context_leng
     _evaluate(wish, server_subject(server, model, Path(what), context_length))
 
 
-def _folder(wish: _Wish, folder: Path, tensor: int, pipeline: int, precision: str) -> None:
+def _named(wish: _Wish, what: str, overrides: Sequence[str], parallel: tuple[int, int], precision: str) -> None:
+    """A stage is spread as its recipe says, a folder as the command does."""
     import shutil
 
-    from prism.evaluate.subject import folder_subject
+    from prism.recipe.named import is_model_folder, require_models
+
+    require_models([what], overrides)
+    from prism.evaluate.named import named_model
     from prism.megatron.checkpoint.ranks import is_first
     from prism.megatron.parallel import Layout, process_groups
 
-    layout, work = Layout(tensor=tensor, pipeline=pipeline), wish.out / "weights"
-    with process_groups(layout, seed=1):
-        _evaluate(wish, folder_subject(folder, work, layout, precision=precision))
+    layout = Layout(tensor=parallel[0], pipeline=parallel[1]) if is_model_folder(what) else None
+    model, work = named_model(what, overrides, layout=layout, precision=precision), wish.out / "weights"
+    with process_groups(model.layout, model.seed):
+        _evaluate(wish, model.open(work))
         if is_first():
             shutil.rmtree(work, ignore_errors=True)
-
-
-def _stage(wish: _Wish, what: str, overrides: Sequence[str]) -> None:
-    from prism.errors import UsageError
-    from prism.recipe import load_recipe
-
-    run, _, stage = what.rpartition(":")
-    recipe = Path(run) / "recipe.yaml"
-    if not run or not recipe.is_file():
-        raise UsageError(
-            f"{what} is neither a run's stage nor a Hugging Face folder",
-            place="prism eval --tasks",
-            remedy="write RUN:STAGE, such as runs/miniature:rl, or a folder with config.json",
-        )
-    loaded = load_recipe(recipe, overrides)
-    if stage not in loaded.checkpoint_stages():
-        raise UsageError(
-            f"no stage {stage} that leaves a checkpoint",
-            place=str(recipe),
-            remedy=f"use one of {', '.join(loaded.checkpoint_stages())}",
-        )
-    from prism.evaluate.subject import stage_subject
-    from prism.megatron.layout import layout_of
-    from prism.megatron.parallel import process_groups
-
-    with process_groups(layout_of(loaded.cluster), loaded.run.seed):
-        _evaluate(wish, stage_subject(loaded, stage))
 
 
 def _evaluate(wish: _Wish, subject: Subject) -> None:
@@ -166,10 +142,24 @@ def _show(folder: Path, names: Sequence[str]) -> None:
     for name, result in found.items():
         for metric, row in result["metrics"].items():
             table.add_row(name, metric, *_cells(row), f"{result['prompts']:,}")
+        for group, metric, row, prompts in _grouped(result):
+            table.add_row(name, f"{metric}, {group}", *_cells(row), f"{prompts:,}")
     if found:
         console = wide_console()
         console.print(table)
+        for name, result in found.items():
+            if told := "; ".join(f"{count:,} {reason}" for reason, count in result.get("left_out", {}).items()):
+                console.print(f"{name} leaves out, of the data's rows: {told}", highlight=False, soft_wrap=True)
         console.print(f"made: {folder}", highlight=False, soft_wrap=True)
+
+
+def _grouped(result: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], int]]:
+    """Each group's name, main metric, its value, and the group's prompts."""
+    for what, groups in result.get("groups", {}).items():
+        for value, own in groups.items():
+            for metric in ("pass_rate", "pass_rate_greedy"):
+                if metric in own["metrics"]:
+                    yield f"{what} {value}", metric, own["metrics"][metric], own["prompts"]
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -140,14 +140,14 @@ def of_kinds(kinds: Sequence[str]) -> Callable[..., None]:
     return command
 
 
-def of_nodes(prefix: str) -> Callable[..., None]:
+def of_nodes(*prefixes: str) -> Callable[..., None]:
     """A command that runs a recipe's nodes whose names begin so, with what they need."""
 
     def command(recipe: RecipeName, overrides: Overrides = None, stages: Stages = None) -> None:
         def wanted(loaded: Any) -> list[str]:
             from prism.pipeline.graph import build_graph
 
-            names = [name for name in build_graph(loaded) if name.startswith(prefix)]
+            names = [name for name in build_graph(loaded) if name.startswith(prefixes)]
             return [name for name in names if not stages or set(name.split(":")[1:]) & set(stages)]
 
         _run_nodes(recipe, overrides or [], wanted)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_prep.files import fingerprint, read_jsonl, write_jsonl
+from prism.errors import BadInput
+from prism.evaluate.samples import SamplesFile
 from prism.evaluate.statistics import mean_interval, pass_at_k, several
 from prism.evaluate.task import GenerateTask
 from prism.generate import LanguageModel, Request, Response, Sampling
@@ -15,24 +17,59 @@ from prism.generate.sampling import sample_seed
 from prism.prompts import PromptContract
 from prism.score import verify
 
-_PROMPTS_AT_ONCE = 256
+_RESPONSES_AT_ONCE = 512
+"""Responses between two writes: what a kill may cost. Fewer would leave a GPU waiting for each batch's longest."""
+
 _PURPOSE = 1
 """Sets the randomness of evaluation apart from that of RL."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt of the task, as text, with the row that its verifier reads."""
+    """A prompt of the task, as text, with the row that its verifier reads.
+
+    group: what it belongs to, by what is grouped: {"level": "5"}.
+    """
 
     id: str
     text: str
     row: Mapping[str, Any]
+    group: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generation task found.
+
+    metrics: with intervals over prompts.
+    groups: of each group its number of prompts and its metrics, by what is grouped.
+    too_long: prompts beyond the context.
+    """
+
+    metrics: dict[str, Any]
+    groups: dict[str, dict[str, Any]]
+    too_long: int
 
 
 def questions(task: GenerateTask, rows: Sequence[Mapping[str, Any]]) -> list[Question]:
-    """The task's prompts; options, if any, are listed with letters, one a line."""
+    """The task's prompts; options, if any, are listed with letters, one a line.
+
+    Raises:
+        BadInput: a row lacks a column that the task names.
+    """
     made = []
     for number, row in enumerate(rows):
+        if task.rows is not None:
+            made.append(Question(str(row["id"]), row["prompt"], row, row.get("group", {})))
+            continue
+        name = str(row.get("id", number))
+        for column in filter(None, (task.prompt, task.answer, task.choices)):
+            if column not in row:
+                raise BadInput(
+                    f"no column {column} (here: {', '.join(row)})",
+                    place=f"{task.name}, row {name}",
+                    remedy="correct the task's columns, or name the published form of its data as `rows`",
+                )
         text, answer = str(row[task.prompt]), row[task.answer]
         verifier = dict(task.verifier or row.get("verifier", {}))
         if task.choices:
@@ -41,9 +78,8 @@ def questions(task: GenerateTask, rows: Sequence[Mapping[str, Any]]) -> list[Que
             text = "\n".join([text, *listed])
             verifier["choices"] = options
             answer = options[answer]
-        made.append(
-            Question(str(row.get("id", number)), text, {"prompt": text, "answer": answer, "verifier": verifier})
-        )
+        # An error of a verifier shows the name, not the text.
+        made.append(Question(name, text, {"id": name, "prompt": text, "answer": answer, "verifier": verifier}))
     return made
 
 
@@ -54,14 +90,11 @@ def run_generation(
     contract: PromptContract,
     samples_file: Path,
     key: str,
-) -> tuple[dict[str, Any], int]:
+) -> Generated:
     """Answers every prompt; writes a line a prompt to `samples_file` as it goes.
 
     Args:
-        key: fingerprint of checkpoint and task; lines that carry another are thrown away.
-
-    Returns:
-        Metrics with intervals, and the number of prompts too long for the context.
+        key: fingerprint of checkpoint, task and data; lines that carry another are thrown away.
     """
     encoded = contract.encode_prompts([question.text for question in asked])
     fitting = [
@@ -69,24 +102,18 @@ def run_generation(
         for question, tokens in zip(asked, encoded, strict=True)
         if len(tokens) < model.context_length
     ]
-    done = _resume(samples_file, key)
-    for start in range(len(done), len(fitting), _PROMPTS_AT_ONCE):
-        # Batches begin at fixed places, so that a resumed run draws what an uninterrupted one does.
-        first = start - start % _PROMPTS_AT_ONCE
-        batch = fitting[first : first + _PROMPTS_AT_ONCE]
-        done = done[:first] + _answer(task, batch, model, contract, first)
-        write_jsonl(samples_file, ({**line, "key": key} for line in done))
-    return metrics_of(task, done), len(asked) - len(fitting)
+    at_once = prompts_at_once(task)
+    samples = SamplesFile(samples_file, key, len(fitting), at_once)
+    for first in range(len(samples.lines), len(fitting), at_once):
+        samples.append(_answer(task, fitting[first : first + at_once], model, contract, first))
+    return Generated(
+        metrics_of(task, samples.lines), groups_of(task, samples.lines), too_long=len(asked) - len(fitting)
+    )
 
 
-def _resume(samples_file: Path, key: str) -> list[dict[str, Any]]:
-    if not samples_file.is_file():
-        return []
-    lines = list(read_jsonl(samples_file))
-    if any(line.get("key") != key for line in lines):
-        return []
-    whole = len(lines) - len(lines) % _PROMPTS_AT_ONCE
-    return lines[:whole]
+def prompts_at_once(task: GenerateTask) -> int:
+    """Prompts of a batch, between two writes; at least one, with all of its responses."""
+    return max(1, _RESPONSES_AT_ONCE // max(1, task.samples + task.greedy))
 
 
 def _answer(
@@ -97,38 +124,52 @@ def _answer(
     first: int,
 ) -> list[dict[str, Any]]:
     """Args: first: number of the batch's first prompt among the task's; a sample's randomness depends on its own."""
-    prompts = [tokens for _, tokens in batch]
     sampled = Sampling(task.temperature, task.top_p, task.max_new_tokens, contract.stop_ids)
     requests = [
         Request(tokens, sample_seed(_PURPOSE, first + index, number))
-        for index, tokens in enumerate(prompts)
+        for index, (_, tokens) in enumerate(batch)
         for number in range(task.samples)
     ]
-    responses = model.generate(requests, sampled)
-    rounds = [responses[number :: task.samples] for number in range(task.samples)]
+    responses = model.generate(requests, sampled) if requests else []
+    questions = [question for question, _ in batch for _ in range(task.samples)]
     if task.greedy:
         greedy = Sampling(0.0, 1.0, task.max_new_tokens, contract.stop_ids)
-        rounds.append(model.generate([Request(tokens, 0) for tokens in prompts], greedy))
-    judged = [_judge(batch, answers, contract) for answers in rounds]
-    lines = []
-    for index, (question, _) in enumerate(batch):
-        lines.append(
-            {
-                "id": question.id,
-                "prompt": question.text,
-                "answer": question.row["answer"],
-                "responses": [round_[index] for round_ in judged[: task.samples]],
-                "greedy": judged[-1][index] if task.greedy else None,
-            }
+        responses = [*responses, *model.generate([Request(tokens, 0) for _, tokens in batch], greedy)]
+        questions += [question for question, _ in batch]
+    judged = _judge(questions, responses, contract)
+    return [
+        _line(
+            task,
+            question,
+            len(tokens),
+            judged[index * task.samples : (index + 1) * task.samples],
+            judged[len(requests) + index] if task.greedy else None,
         )
-    return lines
+        for index, (question, tokens) in enumerate(batch)
+    ]
+
+
+def _line(
+    task: GenerateTask, question: Question, tokens: int, responses: list[dict[str, Any]], greedy: dict[str, Any] | None
+) -> dict[str, Any]:
+    rate = _mean([response["correct"] for response in responses]) if responses else None
+    return {
+        "id": question.id,
+        "prompt": question.text,
+        "prompt_tokens": tokens,
+        "answer": question.row["answer"],
+        **({"group": dict(question.group)} if question.group else {}),
+        "pass_rate": rate,
+        "responses": responses,
+        "greedy": greedy,
+    }
 
 
 def _judge(
-    batch: Sequence[tuple[Question, list[int]]], responses: Sequence[Response], contract: PromptContract
+    questions: Sequence[Question], responses: Sequence[Response], contract: PromptContract
 ) -> list[dict[str, Any]]:
     texts = [contract.decode_response(response.tokens, response.stopped) for response in responses]
-    verdicts = verify([(question.row, text) for (question, _), text in zip(batch, texts, strict=True)])
+    verdicts = verify([(question.row, text) for question, text in zip(questions, texts, strict=True)])
     return [
         {
             "text": text,
@@ -136,10 +177,17 @@ def _judge(
             "formatted": verdict.formatted,
             "stopped": response.stopped,
             "tokens": len(response.tokens),
-            "nll": None if not response.logprobs else round(-_mean(response.logprobs), 6),
+            "nll": _nll(response),
         }
         for text, verdict, response in zip(texts, verdicts, responses, strict=True)
     ]
+
+
+def _nll(response: Response) -> float | None:
+    """Mean -log p of the tokens, in nats; None where they aren't known."""
+    if not response.logprobs or not all(map(math.isfinite, response.logprobs)):
+        return None
+    return round(-_mean(response.logprobs), 6)
 
 
 def metrics_of(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -164,10 +212,18 @@ def metrics_of(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[s
     return metrics
 
 
+def groups_of(task: GenerateTask, lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """`metrics_of` of each group, as {"level": {"5": {"prompts": 134, "metrics": {...}}}}, groups in order."""
+    members: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        for name, value in line.get("group", {}).items():
+            members.setdefault((name, value), []).append(line)
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in sorted(members):
+        own = members[name, value]
+        found.setdefault(name, {})[value] = {"prompts": len(own), "metrics": metrics_of(task, own)}
+    return found
+
+
 def _mean(values: Sequence[float]) -> float:
     return float(sum(values) / len(values))
-
-
-def task_key(checkpoint: str, task: GenerateTask) -> str:
-    """Names what the samples depend on: the checkpoint's content and the whole task."""
-    return fingerprint([checkpoint, task.model_dump()])

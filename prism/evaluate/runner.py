@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.files import fingerprint, read_json, read_jsonl, write_json
+from data_prep.files import fingerprint, read_json, write_json
 from prism.errors import BadInput
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
-from prism.evaluate.generation import questions, run_generation, task_key
+from prism.evaluate.data import may_be_missing, read_task
+from prism.evaluate.generation import questions, run_generation
 from prism.evaluate.harness.installed import require_harness, require_packages
-from prism.evaluate.ruler.make import needs_material, read_material, read_rows
+from prism.evaluate.rows import TaskRows
+from prism.evaluate.ruler.make import needs_material, read_material
 from prism.evaluate.ruler.run import run_ruler
 from prism.evaluate.subject import Subject, stage_subject
 from prism.evaluate.task import AnyTask, ChoiceTask, GenerateTask, HarnessTask, RulerTask, load_tasks
@@ -50,7 +52,8 @@ def run_evaluation(recipe: Recipe, stage: str) -> None:
 def evaluate_tasks(subject: Subject, tasks: Sequence[AnyTask], folder: Path, limit: int | None = None) -> None:
     """Writes `<task>.json` and samples of each task to `folder`. All ranks call it together.
 
-    Harness tasks whose data can't be had are told at the end; what else was asked for is done until then.
+    Tasks of the harness or the hub whose data can't be had are told at the end; what else was asked for is done until
+    then.
 
     Args:
         limit: most prompts a task.
@@ -66,14 +69,18 @@ def evaluate_tasks(subject: Subject, tasks: Sequence[AnyTask], folder: Path, lim
             log.warning("%s: %s skipped: %s", subject.name, task.name, reason)
             continue
         try:
-            rows, loaded = _rows(task, subject), _load(task, subject)
+            found, loaded = read_task(task, subject), _load(task, subject)
         except BadInput as error:
-            if not isinstance(task, HarnessTask):
+            if not may_be_missing(task):
                 raise
             missing.append(error)
             log.warning("%s: %s skipped: %s", subject.name, task.name, error)
             continue
-        key = fingerprint([subject.identity, *_content(task, rows, loaded)])
+        if found.left_out:
+            told = "; ".join(f"{count:,} {reason}" for reason, count in found.left_out.items())
+            log.info("%s: %s leaves out, of the data's rows: %s", subject.name, task.name, told)
+        rows, content = found.rows, _content(task, found, loaded)
+        key = fingerprint([subject.identity, *content])
         if _is_done(folder / f"{task.name}.json", key):
             log.info("%s: %s unchanged", subject.name, task.name)
             continue
@@ -87,10 +94,12 @@ def evaluate_tasks(subject: Subject, tasks: Sequence[AnyTask], folder: Path, lim
             "kind": task.kind,
             "domain": task.domain,
             "description": task.description,
-            "settings": task.model_dump(exclude={"name", "version", "kind", "domain", "description"}),
+            "settings": task.model_dump(mode="json", exclude={"name", "version", "kind", "domain", "description"}),
             "checkpoint_hash": subject.identity,
+            "data_hash": content[-1],
             "key": key,
             "prompts": done.prompts,
+            "left_out": dict(found.left_out),
             "skipped_too_long": done.skipped,
             "metrics": done.metrics,
             "seconds": round(time.perf_counter() - began, 2),
@@ -113,12 +122,18 @@ class _Done:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def _content(task: AnyTask, rows: list[Mapping[str, Any]], loaded: LoadedTask | None) -> list[Any]:
-    """What a result depends on beside the checkpoint. Where a harness task's data lies isn't part of it."""
+def _content(task: AnyTask, found: TaskRows, loaded: LoadedTask | None) -> list[Any]:
+    """What a result depends on beside the checkpoint: settings, and a hash of the data.
+
+    Where a harness task's data lies isn't part of it.
+    """
     if isinstance(task, HarnessTask):
         assert loaded is not None
         return [task.model_dump(exclude={"path", "folder"}), loaded.identity(task.limit)]
-    return [task.model_dump(), fingerprint(rows)]
+    if isinstance(task, GenerateTask) and task.rows is not None:
+        # One by one: the tests of code are gigabytes.
+        return [task.identity(), fingerprint([fingerprint(row) for row in found.rows])]
+    return [task.identity(), fingerprint(found.rows)]
 
 
 def _load(task: AnyTask, subject: Subject) -> LoadedTask | None:
@@ -148,7 +163,7 @@ def _together(missing: Sequence[BadInput]) -> BadInput:
 
 def _run(
     task: AnyTask,
-    rows: list[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     loaded: LoadedTask | None,
     model: LanguageModel,
     subject: Subject,
@@ -163,16 +178,12 @@ def _run(
         metrics, skipped = run_ruler(task, read_material(task, rows, task.path), model, contract, samples, key)
         return _Done(metrics, task.limit or task.prompts, skipped)
     if isinstance(task, GenerateTask):
-        own = task_key(subject.identity, task)
-        return _Done(*_sized(run_generation(task, questions(task, rows), model, contract, samples, own), rows))
+        found = run_generation(task, questions(task, rows), model, contract, samples, key)
+        return _Done(found.metrics, len(rows), found.too_long, {"groups": found.groups} if found.groups else {})
     if isinstance(task, ChoiceTask):
-        return _Done(*_sized(run_choice(task, rows, model, contract), rows))
+        metrics, skipped = run_choice(task, rows, model, contract)
+        return _Done(metrics, len(rows), skipped)
     return _Done(run_bits(task, rows, model, contract), len(rows))
-
-
-def _sized(found: tuple[dict[str, Any], int], rows: Sequence[Any]) -> tuple[dict[str, Any], int, int]:
-    metrics, skipped = found
-    return metrics, len(rows), skipped
 
 
 def _harness(
@@ -197,22 +208,6 @@ def _cannot_run(task: AnyTask, subject: Subject) -> str | None:
     if isinstance(task, RulerTask) and needs_material(task) and not subject.data_of(task).is_file():
         return f"its data is missing ({subject.data_of(task)}); set evaluate.data.{task.base_name} or PRISM_DATA"
     return None
-
-
-def _rows(task: AnyTask, subject: Subject) -> list[Mapping[str, Any]]:
-    if isinstance(task, HarnessTask) or (isinstance(task, RulerTask) and not needs_material(task)):
-        return []
-    path = subject.data_of(task)
-    if not path.is_file():
-        raise BadInput(
-            f"the data of task {task.name} is missing",
-            place=str(path),
-            remedy=f"set evaluate.data.{task.name} or the environment variable PRISM_DATA, or leave the task out",
-        )
-    if isinstance(task, RulerTask):
-        return read_rows(path)
-    rows: list[Mapping[str, Any]] = list(read_jsonl(path))
-    return rows[: task.limit]
 
 
 def _is_done(path: Path, key: str) -> bool:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from prism.evaluate.harness.backend import Backend
     from prism.evaluate.harness.tokenizer import HarnessTokenizer
     from prism.evaluate.task import AnyTask
+    from prism.megatron.checkpoint import Checkpoint
     from prism.megatron.parallel import Layout
-    from prism.recipe import Recipe
+    from prism.recipe import ModelConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Subject:
     name: in the log.
     identity: of its content; results of another are made anew.
     load: makes the model, once; all ranks call it together.
+    weights: the checkpoint that `load` takes them from, made where it is missing; all ranks call it together. None of
+        a server.
+    model: its architecture; None of a server.
     folder: of its Hugging Face tokenizer; None: the contract's, written when it is needed.
     data: paths by task, in place of the tasks' own.
     data_directory: where `world/` and `sources/` of a task's path lie.
@@ -45,6 +49,8 @@ class Subject:
     identity: str
     contract: PromptContract
     load: Callable[[], Any]
+    weights: Callable[[], Checkpoint] | None = None
+    model: ModelConfig | None = None
     folder: Path | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     data_directory: Path = Path()
@@ -85,16 +91,19 @@ def folder_subject(
     identity = fingerprint([precision, [(name, found.st_size, found.st_mtime_ns) for name, found in files]])
     place = work / identity[:16]
 
-    def load() -> MegatronLanguageModel:
+    def weights() -> Checkpoint:
         if is_first() and not (place / step_name(0)).is_dir():
             hf_to_megatron(folder, place)
         first_ranks(None)  # the others wait for it
+        return checkpoint.require_latest(place)
+
+    def load() -> MegatronLanguageModel:
         assert model.vocab_size is not None  # every config.json states it
         module = build_frozen(model, model.vocab_size, layout, precision)
-        checkpoint.load(checkpoint.require_latest(place), module)
+        checkpoint.load(weights(), module)
         return MegatronLanguageModel(module, model.vocab_size, model.max_position_embeddings, batch_size)
 
-    return Subject(folder.name, identity, contract, load, folder)
+    return Subject(folder.name, identity, contract, load, weights, model, folder)
 
 
 def server_subject(url: str, model: str, tokenizer: Path, context_length: int | None = None) -> Subject:
@@ -114,11 +123,13 @@ def server_subject(url: str, model: str, tokenizer: Path, context_length: int | 
             url, model, contract.encode_text, contract.end_of_document_id, context_length=context_length
         )
 
-    return Subject(model, fingerprint([url, model]), contract, load, tokenizer)
+    return Subject(model, fingerprint([url, model]), contract, load, folder=tokenizer)
 
 
-def stage_subject(recipe: Recipe, stage: str) -> Subject:
+def stage_subject(recipe: Recipe, stage: str, layout: Layout | None = None, precision: str = "fp32") -> Subject:
     """The newest checkpoint of a recipe's stage. Call it inside process groups.
+
+    Args: layout: None is the recipe's own.
 
     Raises:
         BadInput: there is none.
@@ -127,9 +138,11 @@ def stage_subject(recipe: Recipe, stage: str) -> Subject:
     contract = PromptContract.load(recipe.data_directory / "tokenizer.json", recipe.data.tokenizer.end_of_document)
     return Subject(
         name=stage,
-        identity=source.identity,
+        identity=source.identity if precision == "fp32" else fingerprint([source.identity, precision]),
         contract=contract,
-        load=lambda: load_language_model(recipe, source, contract.vocab_size),
+        load=lambda: load_language_model(recipe, source, contract.vocab_size, layout, precision),
+        weights=lambda: source,
+        model=recipe.model,
         data=recipe.evaluate.data,
         data_directory=recipe.data_directory,
     )

@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from prism.errors import RecipeError
+from prism.evaluate.hub import HubData
+from prism.evaluate.rows.settings import RowsSettings
 from prism.evaluate.ruler.settings import RulerTest
 
 TASKS = Path(__file__).with_name("tasks")
@@ -32,11 +34,21 @@ class TaskBase(BaseModel):
     )
     limit: int | None = Field(None, gt=0, description="First so many rows; null takes all.")
 
+    def identity(self) -> dict[str, Any]:
+        """What of it scores depend on, as plain values."""
+        return self.model_dump(mode="json")
+
 
 class GenerateTask(TaskBase):
     """Prompts answered by generation and judged by a verifier."""
 
     kind: Literal["generate"]
+    hub: HubData | None = Field(None, description="Where the data is fetched from when `path` isn't there: a folder.")
+    rows: RowsSettings | None = Field(
+        None,
+        description="The published form of the data (`kind`: math, gpqa, humaneval, livecodebench, codeforces) and its "
+        "settings; `prompt`, `answer`, `choices` and `verifier` are then its reader's. Null: the columns below.",
+    )
     prompt: str = Field("prompt", description="Column of the question.")
     answer: str = Field("answer", description="Column of the right answer.")
     choices: str | None = Field(None, description="Column of options, listed with letters below the question.")
@@ -46,6 +58,14 @@ class GenerateTask(TaskBase):
     top_p: float = Field(1.0, gt=0, le=1, description="Of the samples.")
     max_new_tokens: int = Field(gt=0, description="Longest response, in tokens.")
     greedy: bool = Field(True, description="Also decode greedily, once a prompt.")
+
+    def identity(self) -> dict[str, Any]:
+        """See `TaskBase.identity`. Where data was brought from doesn't count: its content does, apart from this."""
+        found = super().identity()
+        del found["hub"]
+        if found["rows"] is None:
+            del found["rows"]  # results from before there were readers hold
+        return found
 
 
 class ChoiceTask(TaskBase):

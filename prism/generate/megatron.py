@@ -15,6 +15,11 @@ from prism.generate.stop_texts import StopTexts
 from prism.megatron.backend import backend
 from prism.megatron.forward import evaluation_mode, mean_hidden_states, require_decodable, token_logprobs
 
+_TOKENS_AT_LEAST, _TOKENS_AT_MOST = 1_024, 32_768
+"""Of one pass for hidden states, the most with its padding: input sets have texts of any length."""
+_MOST_PADDING = 1.1
+"""Tokens with padding over tokens, where a pass is large enough."""
+
 
 class MegatronLanguageModel:
     """Implements `prism.generate.protocol.ScoringModel`.
@@ -33,6 +38,11 @@ class MegatronLanguageModel:
         self._context_length = context_length
         self._slots = slots
         self._device = backend().device
+
+    @property
+    def chunk(self) -> torch.nn.Module:
+        """The model; new weights may be put into it in place between calls."""
+        return self._chunk
 
     @property
     def context_length(self) -> int:
@@ -93,7 +103,7 @@ class MegatronLanguageModel:
         order: list[int] = []
         parts: list[Tensor] = []
         with evaluation_mode(self._chunk) as module:
-            for rows in self._by_length([len(sequence) for sequence in sequences]):
+            for rows in self._by_tokens([len(sequence) for sequence in sequences]):
                 lengths = torch.tensor([len(sequences[row]) for row in rows], device=self._device)
                 padded = self._pad([sequences[row] for row in rows])
                 parts.append(mean_hidden_states(module, padded, lengths).cpu())
@@ -105,6 +115,21 @@ class MegatronLanguageModel:
         order = sorted(range(len(lengths)), key=lambda row: lengths[row])
         for start in range(0, len(order), self._slots):
             yield order[start : start + self._slots]
+
+    def _by_tokens(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """The same for texts of any length: a batch ends where one more would pad too much, or make it too large."""
+        batch: list[int] = []
+        own = 0
+        for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+            padded = (len(batch) + 1) * lengths[row]
+            wasteful = own >= _TOKENS_AT_LEAST and padded > _MOST_PADDING * (own + lengths[row])
+            if batch and (wasteful or padded > _TOKENS_AT_MOST or len(batch) == self._slots):
+                yield batch
+                batch, own = [], 0
+            batch.append(row)
+            own += lengths[row]
+        if batch:
+            yield batch
 
     def _pad(self, sequences: Sequence[Tokens]) -> Tensor:
         """(sequences, longest), padded on the right."""

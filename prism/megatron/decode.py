@@ -15,8 +15,9 @@ import torch
 from megatron.core.inference.contexts import BaseInferenceContext
 from torch import Tensor
 
-from prism.kernels.attention import windowed
+from prism.kernels.attention import attention, windowed
 from prism.kernels.rope import Rotation, rotation
+from prism.kernels.token_cpu import attend_token, serves
 
 if TYPE_CHECKING:
     from prism.megatron.mamba import MambaState
@@ -60,8 +61,7 @@ class DecodeContext(BaseInferenceContext):
         self._caches: dict[int, KeyValueCache] = {}
         self._host_lengths = [0] * slots
         self._reach = 0
-        self._bias: Tensor | None = None
-        self._biases: dict[tuple[int, int | None], Tensor | None] = {}
+        self._biases: dict[int | None, Tensor | None] = {}
         self.new_lengths = self.lengths
         """In a pass over prompts: their lengths, (prompts,)."""
         self.sources = self.lengths
@@ -104,13 +104,7 @@ class DecodeContext(BaseInferenceContext):
         longest = max(self._host_lengths)
         self._make_room(longest + 1)
         self._reach = longest + 1
-        positions = torch.arange(self._reach, device=self.lengths.device)
-        self._bias, self._biases = None, {}
-        if min(self._host_lengths) < longest:
-            seen = positions[None, :] <= self.lengths[:, None]
-            self._bias = torch.where(seen, 0.0, float("-inf"))[:, None, :]
-        self._rotation = None
-        self._places = {}
+        self._rotation, self._biases, self._places = None, {}, {}
 
     def end_token(self) -> None:
         self.lengths += self.lengths > 0
@@ -147,16 +141,6 @@ class DecodeContext(BaseInferenceContext):
             self._rotation = rotation(angles[self.lengths], dtype)
         return self._rotation
 
-    def bias(self, groups: int, window: int | None, dtype: torch.dtype) -> Tensor | None:
-        """What is added to the scores of one token a slot, (slots x groups, 1, positions); None adds nothing."""
-        key = groups, window
-        if key not in self._biases:
-            found = self._bias
-            if window is not None and self._reach > window:
-                found = windowed(found, self.lengths, self._reach, window, torch.float32)
-            self._biases[key] = None if found is None else found.to(dtype).repeat_interleave(groups, 0)
-        return self._biases[key]
-
     def enter(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Stores the keys and values of prompts in their slots: (width, prompts, groups, dim)."""
         assert self.rows is not None
@@ -165,10 +149,36 @@ class DecodeContext(BaseInferenceContext):
         cache.keys[self.rows, :, :width] = key.permute(1, 2, 0, 3)[self.sources]
         cache.values[self.rows, :, :width] = value.permute(1, 2, 0, 3)[self.sources]
 
-    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(
+        self, layer: int, mixed: Tensor, rotation: Rotation | None, scale: float | None, window: int | None
+    ) -> Tensor:
+        """Stores one token a slot and attends to all that each holds.
+
+        Args:
+            mixed: queries, key and value of each group, (slots, groups, heads of a group + 2, dim).
+            rotation: of queries and keys; None without RoPE.
+            scale: of the scores; dim^-0.5 by default.
+            window: how many positions are seen, this one counted.
+
+        Returns:
+            (slots, groups x heads x dim).
+        """
+        slots, groups, _, dim = mixed.shape
+        cache = self._cache(layer, mixed, groups, dim)
+        scale = dim**-0.5 if scale is None else scale
+        if serves(mixed):
+            seen = sum(self._host_lengths)
+            return attend_token(
+                mixed, rotation, self.lengths, cache.keys, cache.values, scale=scale, window=window, positions=seen
+            )
+        roped = mixed[:, :, :-1] if rotation is None else rotation.of(mixed[:, :, :-1])
+        keys, values = self._append(cache, roped[:, :, -1], mixed[:, :, -1])
+        queries = roped[:, :, :-1].reshape(slots, -1, 1, dim)
+        return attention(queries, keys, values, mask=self._bias_of(window, mixed.dtype), scale=scale).view(slots, -1)
+
+    def _append(self, cache: KeyValueCache, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Stores those of one token a slot, (slots, groups, dim); returns all, (slots, groups, positions, dim)."""
         slots, groups, dim = key.shape
-        cache = self._cache(layer, key, groups, dim)
         places = self._places.get(groups)
         if places is None:
             rows = torch.arange(slots * groups, device=key.device) * self.max_sequence_length
@@ -176,6 +186,18 @@ class DecodeContext(BaseInferenceContext):
         cache.keys.view(-1, dim).index_copy_(0, places, key.reshape(-1, dim))
         cache.values.view(-1, dim).index_copy_(0, places, value.reshape(-1, dim))
         return cache.keys[:, :, : self._reach], cache.values[:, :, : self._reach]
+
+    def _bias_of(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
+        """What is added to the scores of one token a slot, (slots, 1, 1, positions); None adds nothing."""
+        if window not in self._biases:
+            found = None
+            if min(self._host_lengths) < self._reach - 1:
+                seen = torch.arange(self._reach, device=self.lengths.device)[None, :] <= self.lengths[:, None]
+                found = torch.where(seen, 0.0, float("-inf"))[:, None, :]
+            if window is not None and self._reach > window:
+                found = windowed(found, self.lengths, self._reach, window, torch.float32)
+            self._biases[window] = None if found is None else found.to(dtype)[:, None]
+        return self._biases[window]
 
     def _cache(self, layer: int, like: Tensor, groups: int, dim: int) -> KeyValueCache:
         cache = self._caches.get(layer)

@@ -14,6 +14,7 @@ from megatron.core.ssm.mamba_layer import MambaLayer
 from torch import Tensor
 
 from prism.kernels.norm import rms_norm
+from prism.kernels.token_cpu import rms_norm_rows, serves
 from prism.megatron.attention import PrismSelfAttention
 from prism.megatron.decode import DecodeContext
 from prism.megatron.linear import PrismRowParallelLinear
@@ -43,7 +44,7 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
     norm = module.decoder.final_norm if hasattr(module.decoder, "final_norm") else module.decoder.final_layernorm
     tied = module.share_embeddings_and_output_weights
     weight = module.shared_embedding_or_output_weight() if tied else None
-    logits: Tensor = module.output_layer(norm(x)[None], weight=weight, runtime_gather_output=True)[0]
+    logits: Tensor = module.output_layer(_normed(norm, x)[None], weight=weight, runtime_gather_output=True)[0]
     return logits
 
 
@@ -69,4 +70,4 @@ def _add(x: Tensor, projection: Any, inner: Tensor, multiplier: float) -> Tensor
 
 def _normed(norm: TorchRMSNorm, x: Tensor) -> Tensor:
     assert norm.eps is not None
-    return rms_norm(x, norm.weight, norm.eps)
+    return (rms_norm_rows if serves(x) else rms_norm)(x, norm.weight, norm.eps)

@@ -16,7 +16,7 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from torch import Tensor
 
 from prism.errors import UsageError
-from prism.megatron.checkpoint import unwrap
+from prism.megatron.checkpoint.description import innermost
 from prism.megatron.decode import DecodeContext
 from prism.megatron.decode_step import decode_token
 from prism.megatron.packing import packed_documents
@@ -36,7 +36,7 @@ def require_decodable(chunk: torch.nn.Module) -> None:
 @contextmanager
 def evaluation_mode(chunk: torch.nn.Module) -> Iterator[Any]:
     """The bare model in eval mode, gradients off; its former mode comes back afterwards."""
-    module = unwrap(chunk)
+    module = innermost(chunk)
     training = module.training
     module.eval()
     try:
@@ -150,10 +150,12 @@ def mean_hidden_states(module: Any, tokens: Tensor, lengths: Tensor) -> Tensor:
 
     def collect(layer: torch.nn.Module, inputs: Any, output: Any) -> None:
         hidden = output[0] if isinstance(output, tuple) else output  # (seq, batch, hidden)
-        summed = (hidden.double() * present.t()[:, :, None]).sum(0)
+        summed = (hidden * present.t()[:, :, None]).sum(0, dtype=torch.float64)
         collected.append(summed / lengths[:, None])
 
     hooks = [layer.register_forward_hook(collect) for layer in module.decoder.layers]
+    if hasattr(module, "output_layer"):  # nobody asks for the logits: those of one position are the fewest
+        hooks.append(module.output_layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0][:1], *inputs[1:])))
     try:
         _through_stages(module, tokens, _positions(tokens))
     finally:
@@ -167,7 +169,7 @@ def _positions(tokens: Tensor) -> Tensor:
 
 
 def _config(module: Any) -> Any:
-    return unwrap(module).config
+    return innermost(module).config
 
 
 def _through_stages(module: Any, tokens: Tensor, positions: Tensor, **arguments: Any) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from data_prep.files import fingerprint
 from prism.errors import BadInput
-from prism.pipeline.graph import Node, RawSource
+from prism.pipeline.links import Node, RawSource
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.sections import differences
 

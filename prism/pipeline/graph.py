@@ -9,6 +9,7 @@
 | evaluate | `evaluate:<stage>` | `stages/<stage>/evaluate/` |
 | analyze | `analyze:<before>:<after>` | `analysis/weights/...`, `analysis/cka/...` |
 | analyze | `analyze:<before>:<after>:<before>:<after>` | `analysis/relations/...` |
+| landscape | `landscape` | `analysis/landscape.json` |
 | report | `report` | `report.html`, `summary.json` |
 """
 
@@ -17,50 +18,23 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from data_prep.schema import Packing, lock_name
 from prism.errors import UsageError
 from prism.pipeline import sections
 from prism.pipeline.budgets import blend_uses
+from prism.pipeline.links import Node, RawSource, in_order, linked
 from prism.recipe import TRAINING_KINDS, Recipe
 from prism.recipe.prompt_sets import prompt_sets, prompts_read
 from prism.recipe.retention_checks import retention_files
+from prism.recipe.schema.stages import LandscapeConfig
 
 TOKENIZER = "data/tokenizer.json"
 WORLD = "data/world"
+LANDSCAPE = "landscape"
+_RESERVED = ("data", "prompts", LANDSCAPE, "report")
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class RawSource:
-    """Raw data outside of the run: a file, glob or folder, of which files named like `pattern` are read."""
-
-    path: str
-    pattern: str = "*"
-    exclude: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Node:
-    """A unit of work that runs in one process (or one torchrun) and is skipped as a whole.
-
-    `inputs` and `outputs` are paths relative to the run directory, or absolute for files from outside. `owns` are
-    the paths that are set aside before the node starts anew. `sources` are raw data, compared by size and
-    modification time (the cards hold their content hashes).
-    """
-
-    name: str
-    kind: str
-    section: Mapping[str, Any]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    owns: tuple[str, ...] = ()
-    sources: tuple[RawSource, ...] = ()
-    needs: tuple[str, ...] = ()
-    steps: int | None = None
 
 
 def build_graph(recipe: Recipe) -> dict[str, Node]:
@@ -70,11 +44,11 @@ def build_graph(recipe: Recipe) -> dict[str, Node]:
         UsageError: a stage has the name of another kind of node, or stages need each other in a circle.
     """
     for name in recipe.pipeline:
-        if name in ("data", "prompts", "report") or not _STAGE_NAME.fullmatch(name):
+        if name in _RESERVED or not _STAGE_NAME.fullmatch(name):
             raise UsageError(
                 f"a stage can't be named {name!r}",
                 place="pipeline",
-                remedy="use letters, digits, _ and -; not data, prompts or report",
+                remedy=f"use letters, digits, _ and -; not {', '.join(_RESERVED)}",
             )
     nodes = [_data(recipe)]
     nodes += [_prompts(recipe)] if prompt_sets(recipe) else []
@@ -84,8 +58,9 @@ def build_graph(recipe: Recipe) -> dict[str, Node]:
         nodes += [_evaluate(recipe, stage) for stage in evaluated]
     nodes += [_analyze(recipe, before, after) for before, after in analysis_pairs(recipe)]
     nodes += [_relate(recipe, first, second) for first, second in recipe.analyze.relations]
+    nodes += [_landscape(recipe, recipe.analyze.landscape)] if recipe.analyze.landscape is not None else []
     nodes.append(_report(recipe, nodes))
-    return _in_order(_linked(nodes))
+    return in_order(linked(nodes))
 
 
 def analysis_pairs(recipe: Recipe) -> list[tuple[str, str]]:
@@ -258,6 +233,19 @@ def _relate(recipe: Recipe, first: tuple[str, str], second: tuple[str, str]) -> 
     )
 
 
+def _landscape(recipe: Recipe, config: LandscapeConfig) -> Node:
+    files = [*recipe.evaluate.data.values(), *([config.task] if Path(config.task).is_file() else [])]
+    output = "analysis/landscape.json"
+    return Node(
+        LANDSCAPE,
+        "landscape",
+        sections.landscape(recipe),
+        inputs=(TOKENIZER, *map(checkpoints, config.chain), *_data_inputs(recipe, files)),
+        outputs=(output,),
+        owns=(output, "analysis/landscape.points"),
+    )
+
+
 def _data_inputs(recipe: Recipe, files: Iterable[str]) -> list[str]:
     """The files that a recipe names, and the whole world, from which tasks take their prompts."""
     world = [WORLD] if recipe.data.world is not None else []
@@ -296,38 +284,3 @@ def lock_path(blend: str, packing: Packing | None) -> str:
 def checkpoints(stage: str) -> str:
     """The artifact that holds the checkpoints of `stage`."""
     return f"stages/{stage}/checkpoints"
-
-
-def _linked(nodes: Sequence[Node]) -> list[Node]:
-    """Nodes with `needs`: those that make an input, or a folder that an input lies in."""
-    makers = {output: node.name for node in nodes for output in node.outputs}
-
-    def maker(path: str) -> str | None:
-        places = [path, *(str(parent) for parent in PurePosixPath(path).parents)]
-        return next((makers[place] for place in places if place in makers), None)
-
-    linked = []
-    for node in nodes:
-        found = dict.fromkeys(name for path in node.inputs if (name := maker(path)) is not None)
-        if node.name == "report":
-            found = dict.fromkeys(other.name for other in nodes if other.name != "report")
-        needs = tuple(name for name in found if name != node.name)
-        linked.append(replace(node, needs=needs))
-    return linked
-
-
-def _in_order(nodes: Sequence[Node]) -> dict[str, Node]:
-    """Nodes by name, each after those that it needs. The recipe's checks have ruled out circles."""
-    ordered: dict[str, Node] = {}
-    left = list(nodes)
-    while left:
-        ready = [node for node in left if all(need in ordered for need in node.needs)]
-        if not ready:
-            raise UsageError(
-                f"stages need each other in a circle: {', '.join(node.name for node in left)}",
-                place="pipeline",
-                remedy="change `from` or `prompts_from` of one of them",
-            )
-        ordered.update((node.name, node) for node in ready)
-        left = [node for node in left if node.name not in ordered]
-    return ordered

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from prism.errors import BadInput, UsageError
 from prism.launch.slurm.job import Job
 from prism.pipeline.decide import judge, measure_inputs
-from prism.pipeline.graph import Node
+from prism.pipeline.links import Node
 from prism.pipeline.manifest import Manifest
 from prism.pipeline.node import file_name
 from prism.pipeline.run import LONE_KINDS, processes_of

@@ -89,6 +89,10 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
         run_evaluation(recipe, subject)
     elif kind == "analyze":
         _analyze(recipe, subject.split(":"))
+    elif kind == "landscape":
+        from prism.analyze.landscape import run_recipe_landscape
+
+        run_recipe_landscape(recipe)
     else:
         from prism.report import write_report
 

@@ -17,6 +17,7 @@ _ROOMS = (
     "prism.longcontext",
     "prism.evaluate",
     "prism.analyze.run",
+    "prism.analyze.landscape",
     "prism.report",
     "data_prep.api",
 )

@@ -16,7 +16,8 @@ from pathlib import Path
 from prism import __version__
 from prism.errors import BadInput
 from prism.pipeline.artifacts import Artifact
-from prism.pipeline.graph import TOKENIZER, WORLD, Node
+from prism.pipeline.graph import TOKENIZER, WORLD
+from prism.pipeline.links import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.sections import differences
 

@@ -13,7 +13,8 @@ from prism.launch import ForkserverLauncher, Launcher, TorchrunLauncher
 from prism.launch.leave import asked_to_leave
 from prism.launch.slurm.launched import require_idle
 from prism.nemo.training.environment import check_nemo_for
-from prism.pipeline.graph import Node, build_graph, select
+from prism.pipeline.graph import build_graph, select
+from prism.pipeline.links import Node
 from prism.pipeline.lock import run_lock
 from prism.pipeline.manifest import Manifest
 from prism.pipeline.node import RECIPE_FILE, run_node
@@ -32,6 +33,7 @@ _COST = {
     "rl": 10.0,
     "difficulty": 5.0,
     "evaluate": 3.0,
+    "landscape": 5.0,
 }
 LONE_KINDS = ("data", "prompts", "import", "merge", "report")
 """Kinds of nodes that one process does, without a device."""

@@ -65,7 +65,15 @@ def evaluate(recipe: Recipe) -> dict[str, Any]:
 
 def analyze(recipe: Recipe) -> dict[str, Any]:
     return {
-        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs", "relations"}),
+        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs", "relations", "landscape"}),
+        **_common(recipe),
+    }
+
+
+def landscape(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "analyze": recipe.analyze.model_dump(mode="json", include={"landscape"}),
+        "evaluate": recipe.evaluate.model_dump(mode="json", include={"data"}),
         **_common(recipe),
     }
 

@@ -17,7 +17,7 @@ from prism.launch import Launcher, Worker
 from prism.pipeline.attempts import begin_attempt, end_attempt, read_attempts
 from prism.pipeline.decide import Verdict, judge, measure_inputs
 from prism.pipeline.goodput import goodput
-from prism.pipeline.graph import Node
+from prism.pipeline.links import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.node import NodeResult, log_file, read_result, result_file
 from prism.pipeline.progress import Display, duration, read_progress

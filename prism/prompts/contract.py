@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.api import Vocabulary, load_tokenizer
-from data_prep.files import write_json, write_text
+from data_prep.files import fingerprint, read_json, write_json, write_text
 from data_prep.formats import THINK_CLOSE, THINK_OPEN, render_prompt
 
 CHAT_TEMPLATE = """\
@@ -65,6 +65,13 @@ class PromptContract:
     @property
     def end_of_document_id(self) -> int:
         return self._vocabulary.end_of_document_id
+
+    @cached_property
+    def identity(self) -> str:
+        """Of how text becomes tokens, however tokenizer.json is laid out."""
+        content = read_json(self._vocabulary.path)
+        parts = [content.get(key) for key in ("normalizer", "pre_tokenizer", "model", "added_tokens")]
+        return fingerprint([*parts, self.end_of_document_id])
 
     @property
     def stop_ids(self) -> tuple[int, ...]:

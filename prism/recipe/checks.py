@@ -227,6 +227,14 @@ def _analysis(recipe: Recipe) -> Iterator[Finding]:
                     f"unknown stage {stage}",
                     nearest(stage, recipe.checkpoint_stages()),
                 )
+    landscape = recipe.analyze.landscape
+    for place, stage in enumerate(landscape.chain if landscape is not None else ()):
+        if stage not in recipe.checkpoint_stages():
+            yield Finding(
+                ("analyze", "landscape", "chain", str(place)),
+                f"unknown stage {stage}",
+                nearest(stage, recipe.checkpoint_stages()),
+            )
 
 
 def _claims(recipe: Recipe) -> Iterator[Finding]:

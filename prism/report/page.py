@@ -18,9 +18,10 @@ from prism.report.sections.artifacts import ShownArtifact, artifacts
 from prism.report.sections.benchmarks import BesidePaper, Harness, beside_paper, harness
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
-from prism.report.sections.confidence import Confidence, confidence
+from prism.report.sections.confidence import StageConfidence, stage_confidence
 from prism.report.sections.evaluation import Evaluation, evaluation
 from prism.report.sections.gate import gate
+from prism.report.sections.landscape import landscape
 from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, retention
 from prism.report.sections.long_context import LongContext, long_context
 from prism.report.sections.overview import Overview, overview
@@ -57,7 +58,7 @@ class Page:
     gate: tuple[Figure, ...]
     long_context: LongContext | None
     reinforcement: tuple[Figure, ...]
-    confidence: tuple[Confidence, ...]
+    confidence: tuple[StageConfidence, ...]
     samples: tuple[ShownPrompt, ...]
     prompts_per_task: int
     weights: Weights
@@ -65,6 +66,7 @@ class Page:
     weight_series: tuple[Figure, ...]
     representations: tuple[Figure, ...]
     least_cka: tuple[tuple[str, float], ...]
+    landscape: tuple[Figure, ...]
     timing: Figure | None
     artifacts: tuple[ShownArtifact, ...]
     recipe_text: str
@@ -103,7 +105,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         gate=gate(results),
         long_context=long_context(results),
         reinforcement=from_files(results, _files_of_rl(results), reinforcement(results)),
-        confidence=confidence(results),
+        confidence=stage_confidence(results),
         samples=samples(results),
         prompts_per_task=PROMPTS_PER_TASK,
         weights=weights(results),
@@ -111,6 +113,7 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         weight_series=weight_series(results),
         representations=from_files(results, ["analysis/cka/*.json"], representations(results)),
         least_cka=least(results),
+        landscape=from_files(results, ["analysis/landscape.json"], landscape(results)),
         timing=next(iter(from_files(results, ["manifest.json"], [timing(results)])), None),
         artifacts=artifacts(results),
         recipe_text=results.recipe_text,

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from prism.errors import BadInput
 from prism.recipe import TRAINING_KINDS
+from prism.report.analysis_shapes import CkaComparison, Landscape
 from prism.report.reading import Artifact, noting, read_bytes, read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
     BlendLock,
-    CkaComparison,
     GradedPrompt,
     ManifestFile,
     Node,
@@ -91,6 +91,7 @@ class Results:
     relations: Mapping[str, RelationFile] = field(default_factory=dict)
     trajectories: Mapping[str, WeightSeries] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
+    landscape: Landscape | None = None
 
     def seconds(self) -> dict[str, float]:
         """Seconds of every finished node but the report's own."""
@@ -147,6 +148,7 @@ def _load(directory: Path) -> Results:
         nodes=manifest.nodes,
         relations=_by_path(directory, "analysis/relations", RelationFile),
         trajectories=_by_path(directory, "analysis/trajectory", WeightSeries),
+        landscape=read_json(directory / "analysis/landscape.json", Landscape),
     )
 
 

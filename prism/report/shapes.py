@@ -174,6 +174,7 @@ class RlStep:
     truncation_rate: float | None = None
     reward_by_term: Mapping[str, float] = Field(default_factory=dict)
     pass_rate_by_difficulty: Mapping[str, float] = Field(default_factory=dict)
+    hard_prompts: Mapping[str, Mapping[str, tuple[int, int]]] = Field(default_factory=dict)
     solve_rates: Mapping[str, float] = Field(default_factory=dict)
 
 
@@ -207,6 +208,7 @@ class TaskResult:
     """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context.
 
     tasks: of a harness task, what it is made of.
+    left_out: rows of the data that aren't asked, by reason.
     """
 
     task: str
@@ -216,6 +218,7 @@ class TaskResult:
     metrics: Mapping[str, Estimate]
     version: int | str = 1
     skipped_too_long: int = 0
+    left_out: Mapping[str, int] = Field(default_factory=dict)
     description: str = ""
     settings: Mapping[str, Any] = Field(default_factory=dict)
     tasks: Mapping[str, Subtask] = Field(default_factory=dict)
@@ -247,31 +250,3 @@ class Sample:
     answer: Any
     responses: tuple[Answer, ...] = ()
     greedy: Answer | None = None
-
-
-@dataclass(frozen=True)
-class LayerCka:
-    layer: int
-    cka: float
-    low: float
-    high: float
-    debiased: float | None = None
-
-
-@dataclass(frozen=True)
-class CkaInputs:
-    """CKA by layer on one set of inputs. `matrix`: of every layer before with every layer after."""
-
-    name: str
-    layers: tuple[LayerCka, ...]
-    matrix: tuple[tuple[float, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class CkaComparison:
-    """analysis/cka/<before>__<after>.json."""
-
-    before: str
-    after: str
-    inputs: tuple[CkaInputs, ...] = ()
-    minimum: float | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 from typing import Any
 
+from prism.rl.prompt_draw import prompt_name
 from prism.rl.rollout import Rollout
 
 _SOLVE_RATES = ("none", "up to 1/4", "up to 1/2", "up to 3/4", "below 1", "all")
@@ -20,6 +21,7 @@ def summarise(rollouts: Sequence[Rollout], group_size: int) -> dict[str, Any]:
         by_domain.setdefault(rollout.prompt.domain, []).append(rollout)
     by_domain = dict(sorted(by_domain.items()))
     lengths = [len(r.response.tokens) for r in rollouts]
+    hard = _hard_prompts(rollouts)
     groups = [rollouts[start : start + group_size] for start in range(0, len(rollouts), group_size)]
     return {
         "reward": _mean([r.judged.reward for r in rollouts]),
@@ -30,7 +32,11 @@ def summarise(rollouts: Sequence[Rollout], group_size: int) -> dict[str, Any]:
         },
         "pass_rate": _mean([r.judged.solved for r in rollouts]),
         "pass_rate_by_domain": {name: _mean([r.judged.solved for r in rows]) for name, rows in by_domain.items()},
-        "pass_rate_by_difficulty": _by_difficulty(rollouts),
+        "pass_rate_by_difficulty": {
+            name: sum(right for right, _ in counts.values()) / sum(responses for _, responses in counts.values())
+            for name, counts in hard.items()
+        },
+        "hard_prompts": hard,
         "solve_rates": solve_rates([sum(r.judged.solved for r in group) / len(group) for group in groups]),
         "format_rate": _mean([r.judged.verdict.formatted for r in rollouts]),
         "stop_rate": _mean([r.response.stopped for r in rollouts]),
@@ -52,14 +58,18 @@ def solve_rates(rates: Sequence[float]) -> dict[str, float]:
     return {name: count / len(rates) for name, count in counts.items()}
 
 
-def _by_difficulty(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """Pass rate of the prompts that the starting model never or hardly ever solved: "0/16", "1/16"."""
-    found: dict[str, list[bool]] = {}
+def _hard_prompts(rollouts: Sequence[Rollout]) -> dict[str, dict[str, list[int]]]:
+    """Right responses and responses of the prompts that the starting model never or hardly ever solved, by name: under
+    "0/16" and "1/16"."""
+    found: dict[str, dict[str, list[int]]] = {}
     for rollout in rollouts:
         before, samples = rollout.prompt.correct_before, rollout.prompt.samples_before
-        if before is not None and samples is not None and before <= _HARD:
-            found.setdefault(f"{before}/{samples}", []).append(rollout.judged.solved)
-    return {name: _mean(solved) for name, solved in sorted(found.items())}
+        if before is not None and samples and before <= _HARD:
+            name = f"{rollout.prompt.domain}/{prompt_name(rollout.prompt)}"  # sets of two domains may share ids
+            counts = found.setdefault(f"{before}/{samples}", {}).setdefault(name, [0, 0])
+            counts[0] += rollout.judged.solved
+            counts[1] += 1
+    return dict(sorted(found.items()))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,8 +9,10 @@ check       `source`, which defines `check(candidate)`, and `entry_point`
 asserts     `asserts`, a list of statements about the program's functions (what `setup` defines isn't one of them, but
             for `entry_point`, which need not be given)
 
-Further `setup` (source before the answer), `modulus` (results compared modulo it), `seconds` (CPU time of an execution;
-twice that on the clock) and `memory_bytes`. See prism.score.code_tests for forms of published data sets.
+Further `setup` (source before the answer), `completes` (with check: `setup` begins the function, and an answer that
+doesn't define it is its rest), `modulus` (results compared modulo it), `seconds` (CPU time of an execution; twice that
+on the clock), `apart` (with call: an execution for each case) and `memory_bytes`. See prism.score.code_tests for forms
+of published data sets.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from prism.score.sandbox.arithmetic import NotArithmetic, evaluate
 from prism.score.sandbox.inside import values
 from prism.score.verdict import PromptRow
 
-_FENCE = re.compile(r"```(?:python|py)?\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```(?:[Pp]y(?:thon)?3?)?[ \t]*\r?\n(.*?)```", re.DOTALL)
 _REMEMBERED = 65_536
 
 Job = Callable[[sandbox.ForkServer], bool]
@@ -103,7 +105,7 @@ def _without_sandbox(tests: CodeTests, program: str) -> bool | None:
 
 
 def _job(tests: CodeTests, program: str) -> Job:
-    source = f"{tests.setup}\n\n{program}" if tests.setup else program
+    source = _source(tests, program)
     if tests.kind == "stdin":
         return lambda server: _prints(server, tests, source)
     if tests.kind in ("check", "asserts"):
@@ -111,17 +113,32 @@ def _job(tests: CodeTests, program: str) -> Job:
     return lambda server: _returns(server, tests, source)
 
 
+def _source(tests: CodeTests, program: str) -> str:
+    """The program after `setup`, or as the body that this begins."""
+    if not tests.setup:
+        return program
+    if not tests.completes or re.search(rf"^[ \t]*(?:async\s+)?def\s+{re.escape(tests.name)}\b", program, re.MULTILINE):
+        return f"{tests.setup}\n\n{program}"
+    # The blanks before a response's first line are gone: they are how it is spaced, not what it says.
+    return f"{tests.setup.rstrip()}\n    {program.lstrip()}"
+
+
 def _returns(server: sandbox.ForkServer, tests: CodeTests, program: str) -> bool:
-    """One execution for all cases."""
-    inputs = values.dumps([case[0] for case in tests.cases])
+    """One execution for all cases, or one each, up to the first that is wrong."""
+    parts = [[case] for case in tests.cases] if tests.apart else [tests.cases]
+    return all(_returns_all(server, tests, program, cases) for cases in parts)
+
+
+def _returns_all(server: sandbox.ForkServer, tests: CodeTests, program: str, cases: Sequence[Sequence[Any]]) -> bool:
+    inputs = values.dumps([case[0] for case in cases])
     request = {"role": tests.kind, "program": program, "name": tests.name, "inputs": inputs}
     answer = _answer(server.run(request, tests.seconds, tests.memory_bytes))
-    if not isinstance(answer, list) or len(answer) != len(tests.cases):
+    if not isinstance(answer, list) or len(answer) != len(cases):
         return False
     try:
         return all(
             isinstance(text, str) and _same(values.loads(text), expected, tests)
-            for text, (_, expected) in zip(answer, tests.cases, strict=True)
+            for text, (_, expected) in zip(answer, cases, strict=True)
         )
     except (ValueError, RecursionError):
         return False

@@ -38,6 +38,8 @@ class CodeTests:
         setup: source that stands before the program, and before `source` and `asserts` in the tests' own process.
         modulus: results are compared modulo it.
         wrapped: an expected result may stand in a list of its own, as some data sets have it.
+        completes: `setup` begins the function, and a program may be the rest of it (check).
+        apart: an execution for each case, so that the limits are a case's (call).
         seconds: CPU time of an execution; twice that on the clock.
         memory_bytes: address space of an execution.
     """
@@ -50,6 +52,8 @@ class CodeTests:
     setup: str = ""
     modulus: int | None = None
     wrapped: bool = False
+    completes: bool = False
+    apart: bool = False
     seconds: float = _SECONDS
     memory_bytes: int = _MEMORY
 
@@ -73,6 +77,8 @@ def read_tests(verifier: Mapping[str, Any], place: str) -> CodeTests:
         setup=settings.get("setup", ""),
         modulus=settings.get("modulus"),
         wrapped=settings.get("wrapped", False),
+        completes=settings.get("completes", False),
+        apart=settings.get("apart", False),
         seconds=settings.get("seconds", _SECONDS),
         memory_bytes=settings.get("memory_bytes", _MEMORY),
     )

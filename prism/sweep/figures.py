@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from prism.errors import RecipeError
-from prism.pipeline.graph import Node, build_graph, select
+from prism.pipeline.graph import build_graph, select
+from prism.pipeline.links import Node
 from prism.pipeline.manifest import Manifest
 from prism.pipeline.sections import differences
 from prism.recipe import Recipe

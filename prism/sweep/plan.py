@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from data_prep.files import fingerprint
 from prism.pipeline.budgets import BlendUse, blend_uses
-from prism.pipeline.graph import Node, build_graph, lock_path, select
+from prism.pipeline.graph import build_graph, lock_path, select
+from prism.pipeline.links import Node
 from prism.recipe import TRAINING_KINDS
 from prism.sweep.figures import nodes_of
 from prism.sweep.members import Sweep, SweepRun

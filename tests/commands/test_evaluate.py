@@ -9,7 +9,7 @@ import pytest
 from tests.test_cli import prism
 
 WRONG = {
-    "neither": (["nowhere", "--tasks", "gsm8k"], "nowhere is neither a run's stage nor a Hugging Face folder"),
+    "neither": (["nowhere", "--tasks", "gsm8k"], "nowhere: neither a run's stage nor a Hugging Face folder"),
     "limit without tasks": (["miniature", "--limit", "3"], "no tasks are named"),
     "server without a name": (
         [".", "--tasks", "gsm8k", "--server", "http://localhost:1"],

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from data_prep.schema import TokenizerConfig
 from data_prep.tokenizer import train_tokenizer
-from prism.errors import RecipeError
+from prism.errors import BadInput, RecipeError
 from prism.evaluate.bits import run_bits
 from prism.evaluate.choice import run_choice
-from prism.evaluate.generation import metrics_of, questions, run_generation
+from prism.evaluate.generation import metrics_of, prompts_at_once, questions, run_generation
 from prism.evaluate.statistics import mean_interval, pass_at_k, several
 from prism.evaluate.task import BitsTask, ChoiceTask, GenerateTask, load_task, task_names
 from prism.generate import Request, Response, Sampling
@@ -93,32 +93,107 @@ def rows(count: int) -> list[dict[str, object]]:
 def test_pass_rate_is_the_share_of_right_answers(contract: PromptContract, tmp_path: Path) -> None:
     task = generate_task(samples=2)
     model = Echo(contract)
-    metrics, skipped = run_generation(task, questions(task, rows(40)), model, contract, tmp_path / "s.jsonl", "key")
+    found = run_generation(task, questions(task, rows(40)), model, contract, tmp_path / "s.jsonl", "key")
+    metrics = found.metrics
     assert metrics["pass_rate"]["value"] == 0.75 and metrics["pass_rate_greedy"]["value"] == 0.75
     assert metrics["pass_rate"]["low"] < 0.75 < metrics["pass_rate"]["high"]
-    assert skipped == 0 and model.asked == 120
+    assert found.too_long == 0 and model.asked == 120
+    lines = [json.loads(line) for line in (tmp_path / "s.jsonl").open()]
+    assert [line["pass_rate"] for line in lines[:3]] == [1.0, 1.0, 0.0]
 
 
-def test_finished_prompts_are_not_asked_again_and_another_checkpoints_are(
+def test_a_killed_evaluation_goes_on_at_its_last_whole_batch(contract: PromptContract, tmp_path: Path) -> None:
+    task = generate_task(samples=64, greedy=False)
+    path, asked = tmp_path / "s.jsonl", questions(task, rows(30))
+    run_generation(task, asked, Echo(contract), contract, path, "key")
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    assert prompts_at_once(task) == 8
+    torn = [b"".join(lines[:8]), b"".join(lines[:15]) + lines[15][:40], b"".join(lines[:9]) + b"\0\0\0"]
+    for left, kept in zip(torn, (8, 8, 8), strict=True):
+        path.write_bytes(left)
+        model = Echo(contract)
+        run_generation(task, asked, model, contract, path, "key")
+        assert model.asked == 64 * (30 - kept) and path.read_bytes() == whole
+
+
+def test_what_is_finished_is_not_asked_again_and_another_checkpoints_is(
     contract: PromptContract, tmp_path: Path
 ) -> None:
-    task = generate_task(greedy=False)
-    path, asked = tmp_path / "s.jsonl", questions(task, rows(300))
+    task = generate_task(samples=64, greedy=False)
+    path, asked, model = tmp_path / "s.jsonl", questions(task, rows(30)), Echo(contract)
+    first = run_generation(task, asked, model, contract, path, "key")
+    again = run_generation(task, asked, model, contract, path, "key")
+    assert model.asked == 64 * 30 and first == again
+    run_generation(task, asked, model, contract, path, "another")
+    assert model.asked == 2 * 64 * 30
+    assert {json.loads(line)["key"] for line in path.open()} == {"another"}
+
+
+def test_a_resumed_run_draws_what_an_uninterrupted_one_does(contract: PromptContract, tmp_path: Path) -> None:
+    task = generate_task(samples=256)
+    seeds: dict[str, list[int]] = {}
+
+    class Seeds(Echo):
+        def __init__(self, name: str, stop_after: int | None = None) -> None:
+            super().__init__(contract)
+            self.drawn, self.left = seeds.setdefault(name, []), stop_after
+
+        def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left = None if self.left is None else self.left - 1
+            self.drawn += [request.seed for request in requests]
+            return super().generate(requests, sampling)
+
+    asked = questions(task, rows(5))
+    run_generation(task, asked, Seeds("whole"), contract, tmp_path / "whole.jsonl", "key")
+    with pytest.raises(KeyboardInterrupt):
+        run_generation(task, asked, Seeds("killed", 4), contract, tmp_path / "killed.jsonl", "key")
+    run_generation(task, asked, Seeds("killed"), contract, tmp_path / "killed.jsonl", "key")
+    assert seeds["killed"] == seeds["whole"]
+    assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_groups_have_their_own_pass_rates(contract: PromptContract, tmp_path: Path) -> None:
+    task = generate_task(samples=2, rows={"kind": "math"})
+    given = [
+        {**row, "group": {"level": "hard" if n % 4 == 2 else "easy", "subject": "words"}}
+        for n, row in enumerate(rows(40))
+    ]
+    found = run_generation(task, questions(task, given), Echo(contract), contract, tmp_path / "s.jsonl", "key")
+    assert list(found.groups) == ["level", "subject"] and list(found.groups["level"]) == ["easy", "hard"]
+    assert found.groups["level"]["easy"]["prompts"] == 30
+    assert found.groups["level"]["easy"]["metrics"]["pass_rate"]["value"] == 1.0
+    assert found.groups["level"]["hard"]["metrics"]["pass_rate"]["value"] == 0.0
+    assert found.groups["subject"]["words"]["metrics"] == found.metrics
+
+
+def test_a_column_that_is_missing_is_named_with_those_there_are() -> None:
+    with pytest.raises(BadInput, match=r"row 0: no column answer \(here: problem, prompt\).*Remedy"):
+        questions(generate_task(), [{"problem": "?", "prompt": "?"}])
+
+
+def test_with_many_samples_a_batch_has_fewer_prompts_and_finished_ones_stay(
+    contract: PromptContract, tmp_path: Path
+) -> None:
+    task = generate_task(greedy=False, samples=8)
+    path, asked = tmp_path / "s.jsonl", questions(task, rows(100))
     run_generation(task, asked, Echo(contract), contract, path, "key")
     whole = path.read_text()
-    path.write_text("".join(line + "\n" for line in whole.splitlines()[:256]))
     model = Echo(contract)
+    run_generation(task, asked, model, contract, path, "key")  # its result was lost, no sample was
+    assert model.asked == 0 and path.read_text() == whole
+    path.write_text("".join(line + "\n" for line in whole.splitlines()[:70]))
     run_generation(task, asked, model, contract, path, "key")
-    assert model.asked == 44 and path.read_text() == whole
-    run_generation(task, asked, model, contract, path, "another")
-    assert model.asked == 344
+    assert model.asked == 8 * 36 and path.read_text() == whole
 
 
 def test_prompts_beyond_the_context_are_counted_not_cut(contract: PromptContract, tmp_path: Path) -> None:
     task = generate_task(greedy=False)
     given = [*rows(3), {"prompt": "one " * 30, "answer": "one", "verifier": {"kind": "exact"}}]
-    _, skipped = run_generation(task, questions(task, given), Echo(contract), contract, tmp_path / "s.jsonl", "key")
-    assert skipped == 1
+    found = run_generation(task, questions(task, given), Echo(contract), contract, tmp_path / "s.jsonl", "key")
+    assert found.too_long == 1
     assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 3
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prism import __version__
-from prism.pipeline.graph import Node
+from prism.pipeline.links import Node
 from prism.pipeline.manifest import Manifest, NodeRecord
 from prism.pipeline.reuse import Reuse, link
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,5 +104,31 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_the_graph_of_the_miniature_has_a_node_for_every_stage_and_evaluation() -> None:
     graph = build_graph(load_recipe("miniature"))
-    assert len(graph) == 29
+    assert len(graph) == 30
+    assert {"base", "mid", "rl"} <= set(graph["landscape"].needs)
     assert graph["rl"].needs == tuple(graph["rl"].needs) and {"mid", "hard"} <= set(graph["rl"].needs)
+
+
+def test_a_landscape_is_a_node_that_is_skipped_and_goes_on(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "miniature", tmp_path / "miniature")
+    asked = "{chain: [base, mid, mid], task: miniature_math, limit: 4, points: 2, samples: 1}"
+    output = finish(prism(tmp_path, f"analyze.landscape={asked}"))
+    assert "landscape: starts" in output and "base: starts" not in output
+    found = json.loads((tmp_path / "miniature/analysis/landscape.json").read_text())
+    assert found["complete"] and [point["prompts"] for point in found["points"]] == [4] * 4
+    assert '<section id="landscape">' in (tmp_path / "miniature/report.html").read_text()
+    assert "0 nodes ran, 8 were skipped" in finish(prism(tmp_path, f"analyze.landscape={asked}"))
+    refused = finish(prism(tmp_path, f"analyze.landscape={asked.replace('[base, mid', '[base, middle')}"), code=2)
+    assert "unknown stage middle" in refused and "did you mean mid?" in refused
+
+
+def test_stages_of_a_run_are_compared_by_their_names(finished: Path, tmp_path: Path) -> None:
+    names = [f"{finished / 'miniature'}:{stage}" for stage in ("base", "mid")]
+    command = [sys.executable, "-m", "prism.cli", "analyze", "cka", *names, "--count", "8"]
+    done = subprocess.run(
+        [*command, "--json", str(tmp_path / "cka.json"), "--names", "base,mid"], text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    own = json.loads((finished / "miniature/analysis/cka/base__mid.json").read_text())
+    (by_name,) = json.loads((tmp_path / "cka.json").read_text())["comparisons"]
+    assert by_name == {key: own[key] for key in by_name}  # the recipe's node finds the same

@@ -249,11 +249,46 @@ def write_rl(run: Path, stage: str, start: Mapping[str, float], end: Mapping[str
                 "truncated_share": 0.001,
                 "reward_by_term": {"correct": mean, "missing_stop": -0.05 * (1 - way)},
                 "pass_rate_by_difficulty": {"0/16": 0.1 * way, "1/16": 0.3 * way},
+                "hard_prompts": {
+                    name: {f"p{(step + place) % 30}": [round(16 * rate * way), 16] for place in range(4)}
+                    for name, rate in (("0/16", 0.1), ("1/16", 0.3))
+                },
                 "solve_rates": {"none": 0.4 - 0.3 * way, "all": 0.3 * way},
                 "timing": {"seconds": 0.9, "rollout_seconds": 0.5, "train_seconds": 0.4},
             }
         )
     write_jsonl(run / f"stages/{stage}/metrics.jsonl", rows)
+
+
+def write_landscape(run: Path, points: int = 5, complete: bool = True) -> None:
+    values = [number / (points - 1) for number in range(points)]
+    path = [*((value, 0.0) for value in values), *((1.0, value) for value in values[1:])]
+    places = list(dict.fromkeys([*path, *((alpha, beta) for alpha in values for beta in values)]))
+    rows = [
+        {
+            "alpha": alpha,
+            "beta": beta,
+            "on_path": (alpha, beta) in path,
+            **_estimate(0.3 * alpha**2 + 0.12 * alpha * beta),
+        }
+        for alpha, beta in places
+    ]
+    write_json(
+        run / "analysis/landscape.json",
+        {
+            "schema_version": 1,
+            "chain": ["base", "mid", "rl"],
+            "task": "miniature_math",
+            "version": 1,
+            "kind": "generate",
+            "settings": {"samples": 2},
+            "metric": "pass_rate",
+            "values": values,
+            "plane": True,
+            "complete": complete,
+            "points": rows if complete else rows[: len(path) - 2],
+        },
+    )
 
 
 def write_samples(run: Path, stage: str, domain: str, rate: float, prompts: int = 5) -> None:
@@ -358,6 +393,7 @@ def _write_analysis(run: Path) -> None:
     write_relation(run, ("base", "rl_from_base"), ("mid", "rl"), 0.02)
     write_relation(run, ("base", "mid"), ("base", "rl_from_base"), -0.01)
     write_series(run, "rl", (1, 5, 10, 20, 30))
+    write_landscape(run)
 
 
 def _write_lock(run: Path, blend: str, weights: Mapping[str, float], sources: Mapping[str, Any]) -> None:

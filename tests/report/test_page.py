@@ -8,7 +8,9 @@ from prism.report import write_report
 from prism.report.page import PAPER
 from tests.report import made_up_run
 
-SECTIONS = ("claims chain blends training evaluation retention rl samples weights cka time recipe artifacts").split()
+SECTIONS = (
+    "claims chain blends training evaluation retention rl samples weights cka landscape time recipe artifacts"
+).split()
 BYTES_AT_MOST = 2_000_000
 
 

@@ -38,7 +38,11 @@ def test_a_steps_metrics_are_means_over_responses_and_domains() -> None:
 
 
 def test_hard_prompts_are_followed_by_what_the_starting_model_made_of_them() -> None:
-    assert summarise(GROUPS, 4)["pass_rate_by_difficulty"] == {"0/16": 0.0, "1/16": 0.5}
+    row = summarise(GROUPS, 4)
+    assert row["pass_rate_by_difficulty"] == {"0/16": 0.0, "1/16": 0.5}
+    counts = {before: list(prompts.values()) for before, prompts in row["hard_prompts"].items()}
+    assert counts == {"0/16": [[0, 4]], "1/16": [[2, 4]]}
+    assert len({name for prompts in row["hard_prompts"].values() for name in prompts}) == 2
 
 
 def test_groups_are_counted_by_their_solve_rate() -> None:

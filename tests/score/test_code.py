@@ -353,3 +353,51 @@ def test_an_expression_has_no_functions_and_little_time(expression: str) -> None
 def test_a_row_that_isnt_whole_is_bad_input(missing: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="prompt 7"):
         verify_code([{"id": 7, "verifier": {"kind": "code", **missing}}], ["pass"])
+
+
+BEGUN = 'def double(x):\n    """Twice x."""\n'
+REST = {
+    "the whole function": "def double(x):\n    return 2 * x",
+    "the rest": "    return 2 * x",
+    "the rest without its first blanks": "return 2 * x",
+    "the rest in a fence": "```python\n    y = x\n    return x + y\n```",
+    "a method": "class Solution:\n    def double(self, x):\n        return 2 * x\n\n\ndouble = Solution().double",
+    "the rest and more": "return twice(x)\n\n\ndef twice(x):\n    return 2 * x",
+}
+NOT_THE_REST = {
+    "the rest of another function": "return 3 * x",
+    "another function": "def triple(x):\n    return 2 * x",
+    "nothing": "",
+    "no indentation": "y = x\nreturn x + y",
+}
+
+
+@pytest.mark.parametrize("answer", [*REST.values(), *NOT_THE_REST.values()], ids=[*REST, *NOT_THE_REST])
+def test_an_answer_may_be_the_rest_of_a_function_that_is_begun(answer: str) -> None:
+    verifier = {
+        "kind": "code",
+        "test": "check",
+        "source": "def check(candidate):\n    assert candidate(4) == 8\n",
+        "entry_point": "double",
+        "setup": BEGUN,
+        "completes": True,
+    }
+    right = verify_code([{"prompt": "?", "answer": "", "verifier": verifier}], [answer])[0]
+    assert right == (answer in REST.values())
+
+
+@pytest.mark.parametrize("tag", ["", "python", "py", "Python", "python3", "py3", "python  ", "python\r"])
+def test_a_fence_may_say_python_in_any_of_the_usual_ways(tag: str) -> None:
+    assert adds(f"First an idea:\n```\nadd = None\n```\nThen:\n```{tag}\n{ADD}```\nDone.")
+
+
+def test_a_fence_of_another_language_is_no_program() -> None:
+    assert adds(f"```python\n{ADD}```\nIn C:\n```c\nint add(int a, int b) {{ return 0; }}\n```\n")
+
+
+def test_cases_that_are_run_apart_know_nothing_of_each_other() -> None:
+    counts = "calls = 0\ndef add(a, b):\n    global calls\n    calls += 1\n    return a + b if calls == 1 else None\n"
+    assert not adds(counts)
+    assert adds(counts, apart=True)
+    assert adds(ADD, apart=True)
+    assert not adds("def add(a, b):\n    return 3\n", apart=True)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +38,20 @@ def percent(text: str | None) -> tuple[float, ...]:
 def opened(texts: Sequence[str], names: str | None, *, masters: bool = False) -> list[Source]:
     """Raises BadInput or UsageError."""
     from prism.analyze.weights import open_sources
+
+    return open_sources(texts, called(texts, names), masters=masters)
+
+
+def called(texts: Sequence[str], names: str | None) -> list[str]:
+    """What each checkpoint is called: --names, else as it was given. Raises UsageError."""
     from prism.errors import UsageError
 
-    called = names.split(",") if names is not None else list(texts)
-    if len(called) != len(texts) or (names is not None and len(set(called)) < len(called)):
+    found = names.split(",") if names is not None else list(texts)
+    if len(found) != len(texts) or (names is not None and len(set(found)) < len(found)):
         raise UsageError(
             f"{names!r} isn't a name for each of {len(texts)} checkpoints", place="--names", remedy="write base,mid,rl"
         )
-    return open_sources(texts, called, masters=masters)
+    return found
 
 
 def analysed(sources: Sequence[Source], asked: Asked, output: Path | None) -> Analysis:
@@ -62,13 +68,21 @@ def file(output: Path | None) -> Path | None:
     return None if output is None or str(output) == _PRINTED else output
 
 
-def written(output: Path | None, table: Path | None, content: Mapping[str, Any]) -> bool:
-    """Writes or prints the figures. Returns whether they were printed, so that nothing else should be."""
+def written(
+    output: Path | None,
+    table: Path | None,
+    content: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]] | None = None,
+) -> bool:
+    """Writes or prints the figures. Returns whether they were printed, so that nothing else should be.
+
+    Args: rows: of the CSV; None makes those of weight analysis.
+    """
     from data_prep.files import write_text
     from prism.analyze.weights import write_analysis
 
     if table is not None:
-        write_text(table, as_csv(content))
+        write_text(table, as_csv(_rows(content) if rows is None else rows))
     path = file(output)
     if path is not None:
         write_analysis(path, content)
@@ -81,9 +95,9 @@ def written(output: Path | None, table: Path | None, content: Mapping[str, Any])
     return False
 
 
-def as_csv(content: Mapping[str, Any]) -> str:
-    """A row for every group and matrix of comparisons, relations and points of a trajectory."""
-    rows = list(_rows(content))
+def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Under the names of all columns that a row has, in the order of their first use."""
+    rows = list(rows)
     fields = list(dict.fromkeys(key for row in rows for key in row))
     handle = io.StringIO()
     writer = csv.DictWriter(handle, fields, lineterminator="\n")
@@ -93,6 +107,7 @@ def as_csv(content: Mapping[str, Any]) -> str:
 
 
 def _rows(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row for every group and matrix of comparisons, relations and points of a trajectory."""
     for one in content.get("comparisons", ()):
         head = {"before": one["before"], "after": one["after"], "taken_in": one["dtype"]}
         yield from _groups(head, one)

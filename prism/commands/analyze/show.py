@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prism.commands.console import wide_console
+from prism.commands.console import print_table
 
 if TYPE_CHECKING:
     from prism.analyze.weights import Analysis, Comparison
@@ -44,7 +44,7 @@ def _changes(one: Comparison, groups: Groups[Change], taken: str, *, layers: boo
     unchanged = [f"< {value:g}%" for value in one.thresholds_percent]
     title = f"{one.before.name} -> {one.after.name} ({taken}); last columns: % of elements that changed by less"
     table = [[name, *_change_cells(group, len(unchanged))] for name, group in rows]
-    _print(title, ["part", "elements", "relative L2", "mean of matrices", *unchanged], table)
+    print_table(title, ["part", "elements", "relative L2", "mean of matrices", *unchanged], table)
 
 
 def _change_cells(group: Group[Change], thresholds: int) -> list[str]:
@@ -63,7 +63,7 @@ def relation(one: RelationSaid) -> None:
     first, second = (" -> ".join(pair) for pair in (one.first, one.second))
     title = f"{first} against {second}; % of elements changed, overlap is common over either's, lift over chance"
     rows = [[name, *_relation_cells(group.sum, len(thresholds))] for name, group in _parts(one.groups)]
-    _print(title, columns, rows)
+    print_table(title, columns, rows)
     print()
 
 
@@ -87,7 +87,7 @@ def footprint(found: Footprint) -> None:
         moved = [_number(group.sum.relative_l2) for group in (one, other)]
         changed = [f"{100 - group.sum.unchanged_percent(index):.3f}" for group in (one, other)]
         rows.append([name, *moved, *changed])
-    _print(f"first: {names[0]}, second: {names[1]}", columns, rows)
+    print_table(f"first: {names[0]}, second: {names[1]}", columns, rows)
     for what, alike in (
         ("relative L2 by matrix", found.l2_by_matrix),
         ("relative L2 by sub-component", found.l2_by_sub_component),
@@ -109,7 +109,7 @@ def trajectory(done: Trajectory) -> None:
         rows.append(_point(point.name, point.figures["dtype"], point.figures, threshold, parts))
         if point.figures["in_bf16"] is not None:
             rows.append(_point(point.name, "bf16", point.figures["in_bf16"], threshold, parts))
-    _print(f"against {done.start}; by component: relative L2", columns, rows)
+    print_table(f"against {done.start}; by component: relative L2", columns, rows)
 
 
 def _point(name: str, taken: str, figures: Mapping[str, Any], threshold: str, parts: Sequence[str]) -> list[str]:
@@ -134,17 +134,6 @@ def _only(groups: Groups[Any], index: int) -> Group[Any]:
     from prism.analyze.weights.groups import Group
 
     return Group([groups.total_all.members[index]])
-
-
-def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*row)
-    wide_console().print(table)
 
 
 def _index(thresholds_percent: Sequence[float]) -> int:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from prism.commands.analyze.options import Checkpoint, Csv, Json, Names
 from prism.commands.analyze.read_ahead import begin_reading
 
-Checkpoint = Annotated[str, typer.Argument(help="Hugging Face folder, torch_dist checkpoint, or RUN:STAGE.")]
-Json = Annotated[
-    Path | None,
-    typer.Option("--json", help="File for all figures; a killed call goes on from what is kept beside it. - prints."),
-]
-Csv = Annotated[Path | None, typer.Option("--csv", help="File for all figures, a row each.")]
 Thresholds = Annotated[
     str | None, typer.Option(help="Percent below which a weight counts as unchanged. Default: 0.1,0.5,1,2,5,10.")
 ]
 Masters = Annotated[
     bool, typer.Option("--masters", help="Of torch_dist checkpoints the optimizer's fp32 weights, where they are kept.")
 ]
-Names = Annotated[str | None, typer.Option(help="What tables call the checkpoints, such as base,mid,rl.")]
 
 
 def weights(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.files import read_jsonl, write_jsonl
 from prism.evaluate.ruler.draft import RulerPrompt
 from prism.evaluate.ruler.make import Material, make_prompt
 from prism.evaluate.ruler.score import share_found
 from prism.evaluate.ruler.settings import QuestionsTest
+from prism.evaluate.samples import SamplesFile
 from prism.evaluate.statistics import mean_interval
 from prism.generate import LanguageModel, Request, Sampling
 from prism.prompts import PromptContract
@@ -46,27 +46,19 @@ def run_ruler(
     if task.length > model.context_length:
         return {}, count
     at_once = max(1, _TOKENS_AT_ONCE // task.length)
-    done = _resume(samples_file, key, at_once)
-    for start in range(len(done), count, at_once):
+    samples = SamplesFile(samples_file, key, count, at_once)
+    for start in range(len(samples.lines), count, at_once):
         numbers = range(start, min(start + at_once, count))
         prompts = [
             make_prompt(task, number, material, lambda text: len(encode(task, contract, text))) for number in numbers
         ]
-        done += _answer(task, prompts, model, contract)
-        write_jsonl(samples_file, ({**line, "key": key} for line in done))
-    return _metrics(done), 0
+        samples.append(_answer(task, prompts, model, contract))
+    return _metrics(samples.lines), 0
 
 
 def encode(task: RulerTask, contract: PromptContract, text: str) -> list[int]:
     """A prompt's tokens: plain text that a response goes on with, or ended as a question."""
     return contract.encode_prompt(text) if task.as_prompt else contract.encode_text(text)
-
-
-def _resume(samples_file: Path, key: str, at_once: int) -> list[dict[str, Any]]:
-    lines = list(read_jsonl(samples_file)) if samples_file.is_file() else []
-    if any(line.get("key") != key for line in lines):
-        return []
-    return lines[: len(lines) - len(lines) % at_once]
 
 
 def _answer(

@@ -22,11 +22,13 @@ from prism.megatron.checkpoint.folder import (
     step_directory,
     verify,
 )
+from prism.megatron.checkpoint.interpolate import Interpolation
 from prism.megatron.checkpoint.load import Parts, load, load_frozen, whole_weights
 from prism.megatron.checkpoint.saver import Saver, save
 
 __all__ = [
     "Checkpoint",
+    "Interpolation",
     "Parts",
     "Saver",
     "complete",

@@ -60,7 +60,7 @@ def describe_layout(chunks: Sequence[torch.nn.Module], optimizer: Any) -> dict[s
 
 def describe_model(chunks: Sequence[torch.nn.Module]) -> dict[str, Any]:
     """What this rank knows of the model's shape; only the last pipeline stage knows about logits."""
-    module = _innermost(chunks[-1])
+    module = innermost(chunks[-1])
     config = module.config
     found = {key: getattr(config, key, None) for key in _MODEL_KEYS}
     found["activation"] = getattr(config.activation_func, "__name__", str(config.activation_func))
@@ -72,7 +72,8 @@ def describe_model(chunks: Sequence[torch.nn.Module]) -> dict[str, Any]:
     return found
 
 
-def _innermost(chunk: torch.nn.Module) -> Any:
+def innermost(chunk: torch.nn.Module) -> Any:
+    """The model itself, inside what converts its inputs and outputs in half precision too."""
     module = unwrap(chunk)
     return module.module if isinstance(module, Float16Module) else module
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ def load(checkpoint: Checkpoint, parts: Parts, optimizer: Any = None) -> None:
     """
     chunks = as_chunks(parts)
     checkpoint = verify(checkpoint)
-    _all_or_none(lambda: _load(checkpoint, chunks, optimizer))
+    all_or_none(lambda: _load(checkpoint, chunks, optimizer))
 
 
 def _load(checkpoint: Checkpoint, chunks: Sequence[torch.nn.Module], optimizer: Any) -> None:
@@ -62,7 +62,7 @@ def load_frozen(checkpoint: Checkpoint, module: torch.nn.Module, name: str) -> N
         BadInput: the files are damaged, or it isn't there.
     """
     checkpoint = verify(checkpoint)
-    _all_or_none(lambda: _fill(Blocks(checkpoint.path), to_read(frozen_tree(name, module))))
+    all_or_none(lambda: _fill(Blocks(checkpoint.path), to_read(frozen_tree(name, module))))
 
 
 def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
@@ -75,7 +75,7 @@ def whole_weights(checkpoint: Checkpoint) -> Iterator[tuple[str, Tensor]]:
         yield name, saved.read(name)
 
 
-def _all_or_none(work: Any) -> None:
+def all_or_none(work: Callable[[], None]) -> None:
     """Runs `work` and raises on every rank when it fails on one."""
     failed: BadInput | None = None
     try:
@@ -94,15 +94,28 @@ def _all_or_none(work: Any) -> None:
 @torch.no_grad()
 def _fill(stored: Blocks, parts: Sequence[Part]) -> None:
     """Reads every part in place; nothing is touched unless all of them fit."""
-    refuse_other_shapes(stored, {part.block.key: (part.block.whole, part.padded) for part in parts})
+    refuse_other_parts(stored, parts)
     for part in parts:
-        block = part.block
-        target, offsets = part.tensor, block.offsets
-        if part.padded:
-            rows = (stored.shape(block.key) or (0,))[0] - offsets[0]
-            target[max(0, rows) :] = 0
-            target = target[: max(0, rows)]
-        stored.read_into(target, block.key, offsets)
+        read_part(stored, part, part.tensor)
+
+
+def refuse_other_parts(stored: Blocks, parts: Sequence[Part]) -> None:
+    """Raises BadInput when a part's tensor is missing or has another shape."""
+    refuse_other_shapes(stored, {part.block.key: (part.block.whole, part.padded) for part in parts})
+
+
+def read_part(stored: Blocks, part: Part, target: Tensor) -> None:
+    """Fills `target`, of the part's shape and of any type; rows beyond the stored ones become 0.
+
+    Raises:
+        Damaged: a file is missing or damaged.
+    """
+    block = part.block
+    if part.padded:
+        rows = max(0, (stored.shape(block.key) or (0,))[0] - block.offsets[0])
+        target[rows:] = 0
+        target = target[:rows]
+    stored.read_into(target, block.key, block.offsets)
 
 
 def _as_stored(part: Part, stored: Blocks) -> Part:

@@ -58,6 +58,19 @@ class CkaConfig(Section):
     )
 
 
+class LandscapeConfig(Section):
+    """Pass rate of weights between three stages: W_base + alpha (W_mid - W_base) + beta (W_rl - W_mid) (section 10)."""
+
+    chain: tuple[str, str, str] = Field(description="Stages: a base, what was mid-trained from it, RL from that.")
+    task: str = Field(description="What every point is measured by: a task by name or path, as in evaluate.tasks.")
+    limit: int | None = Field(
+        200, gt=0, description="Most prompts (section 10: 200); null takes the task's own number."
+    )
+    samples: int | None = Field(None, gt=0, description="Responses a prompt; null takes the task's own number.")
+    points: int = Field(5, gt=1, description="Values of alpha and of beta, from 0 to 1 (section 10: 5).")
+    plane: bool = Field(True, description="Every alpha with every beta; else the path from base over mid to RL alone.")
+
+
 class AnalyzeConfig(Section):
     """Weight change and representations between stages."""
 
@@ -74,6 +87,7 @@ class AnalyzeConfig(Section):
         description="Relative changes below which a weight counts as unchanged (Table 22).",
     )
     cka: CkaConfig = Field(default_factory=CkaConfig, description="Representation similarity.")
+    landscape: LandscapeConfig | None = Field(None, description="Pass-rate landscape; null means none.")
 
 
 class RunConfig(Section):

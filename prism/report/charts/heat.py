@@ -1,4 +1,4 @@
-"""Heat maps: a matrix of values between 0 and 1 as squares, the fuller the larger."""
+"""Heat maps: a matrix of values from 0 up as squares, the fuller the larger."""
 
 from __future__ import annotations
 
@@ -16,27 +16,37 @@ _TICKS = 8
 
 
 def heat_map(
-    heading: str, matrix: Sequence[Sequence[float]], rows: str, columns: str, *, note: str = ""
+    heading: str,
+    matrix: Sequence[Sequence[float]],
+    rows: str,
+    columns: str,
+    *,
+    note: str = "",
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
+    full: float = 1.0,
 ) -> Figure | None:
     """A figure of `matrix`, (rows, columns), the first row at the bottom; None where it is empty.
 
     Args:
-        rows, columns: what their numbers, which begin at 0, stand for.
+        rows, columns: what they stand for.
+        names: of each row and of each column; None numbers them from 0.
+        full: the value of a full square.
     """
     if not matrix or not matrix[0]:
         return None
     height, width = len(matrix), len(matrix[0])
+    left, below = names if names is not None else ([*map(str, range(height))], [*map(str, range(width))])
     cell = min(_LARGEST_CELL, (WIDTH - LEFT) / width, (WIDTH - LEFT) / height)
     floor = TOP + cell * height
     speaks = height * width <= _MOST_TITLES
     marks = [text(rows, 0, 12, "label"), text(columns, LEFT + cell * width / 2, floor + 32, "label", "middle")]
     for place in _ticks(height):
-        marks.append(text(str(place), LEFT - 8, floor - cell * (place + 0.5) + 4, "tick", "end"))
+        marks.append(text(left[place], LEFT - 8, floor - cell * (place + 0.5) + 4, "tick", "end"))
     for place in _ticks(width):
-        marks.append(text(str(place), LEFT + cell * (place + 0.5), floor + 16, "tick", "middle"))
+        marks.append(text(below[place], LEFT + cell * (place + 0.5), floor + 16, "tick", "middle"))
     for row, values in enumerate(matrix):
         for column, value in enumerate(values):
-            spoken = [title(f"{rows} {row}, {columns} {column}: {value:.3f}")] if speaks else []
+            spoken = [title(f"{rows} {left[row]}, {columns} {below[column]}: {value:.3f}")] if speaks else []
             marks.append(
                 element(
                     "rect",
@@ -46,7 +56,7 @@ def heat_map(
                     width=cell,
                     height=cell,
                     class_="cell c0",
-                    fill_opacity=f"{min(1.0, max(0.0, value)):.2f}",
+                    fill_opacity=f"{min(1.0, max(0.0, value / full)):.2f}",
                 )
             )
     svg = element(
@@ -57,12 +67,12 @@ def heat_map(
         role="img",
         aria_label=f"{heading}: {rows} by {columns}",
     )
-    return Figure(heading, svg, (), note, _table(matrix, rows, columns))
+    return Figure(heading, svg, (), note, _table(matrix, f"{rows} \\ {columns}", left, below))
 
 
-def _table(matrix: Sequence[Sequence[float]], rows: str, columns: str) -> Data:
-    lines: list[tuple[Cell, ...]] = [(float(number_), *row) for number_, row in enumerate(matrix)]
-    return Data((f"{rows} \\ {columns}", *(str(place) for place in range(len(matrix[0])))), tuple(lines))
+def _table(matrix: Sequence[Sequence[float]], corner: str, left: Sequence[str], below: Sequence[str]) -> Data:
+    lines: list[tuple[Cell, ...]] = [(float(name), *row) for name, row in zip(left, matrix, strict=True)]
+    return Data((corner, *below), tuple(lines))
 
 
 def _ticks(count: int) -> range:

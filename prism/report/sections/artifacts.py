@@ -16,6 +16,7 @@ _SECTIONS = (
     (r"data/blends/.*", "blends"),
     (r"analysis/(weights|relations|trajectory)/.*", "weights"),
     (r"analysis/cka/.*", "cka"),
+    (r"analysis/landscape\.json", "landscape"),
     (r"manifest\.json", "time"),
 )
 

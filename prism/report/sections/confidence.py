@@ -1,53 +1,34 @@
-"""How sure a stage is of its responses, right ones and wrong ones (the paper's Table 15)."""
+"""How sure the stages are of their responses, right ones and wrong ones."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
 
 from prism.report.results import Results, Stage
 from prism.report.sections.palette import in_order
 from prism.report.shapes import Answer
+from prism.tally.confidence import Confidence, confidence
 
 
 @dataclass(frozen=True)
-class Split:
-    """Some responses: how many, their median length in tokens, and the mean of their -log p a token, in nats."""
-
-    responses: int
-    median_tokens: float | None
-    mean_nll: float | None
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """Of a stage's sampled responses to all generation tasks. `pass_rate` is a fraction."""
+class StageConfidence:
+    """Of a stage's sampled responses to some tasks."""
 
     stage: str
-    pass_rate: float
-    overall: Split
-    correct: Split
-    incorrect: Split
+    found: Confidence
+    tasks: tuple[str, ...]
 
 
-def confidence(results: Results) -> tuple[Confidence, ...]:
-    """A row for every stage whose sampled responses tell their probability, the main chain's first."""
+def stage_confidence(results: Results) -> tuple[StageConfidence, ...]:
+    """A row for every stage whose sampled responses tell their probability, over all its generation tasks; the main
+    chain's first."""
     order = in_order(results.stages, results.main_chain())
-    rows = [_of_stage(results.stages[name]) for name in order]
+    rows = [of_tasks(results.stages[name], tuple(results.stages[name].samples)) for name in order]
     return tuple(row for row in rows if row is not None)
 
 
-def _of_stage(stage: Stage) -> Confidence | None:
-    found = [one for rows in stage.samples.values() for sample in rows for one in sample.responses]
-    if not any(one.nll is not None for one in found):
-        return None
-    right, wrong = ([one for one in found if one.correct is wanted] for wanted in (True, False))
-    return Confidence(stage.name, len(right) / len(found), _split(found), _split(right), _split(wrong))
-
-
-def _split(responses: Sequence[Answer]) -> Split:
-    lengths = [one.tokens for one in responses if one.tokens is not None]
-    values = [one.nll for one in responses if one.nll is not None and math.isfinite(one.nll)]
-    return Split(len(responses), median(lengths) if lengths else None, fmean(values) if values else None)
+def of_tasks(stage: Stage, tasks: tuple[str, ...]) -> StageConfidence | None:
+    """Over the responses to these tasks; None where none tells its probability."""
+    responses: list[Answer] = [one for task in tasks for sample in stage.samples[task] for one in sample.responses]
+    found = confidence(responses)
+    return None if found is None else StageConfidence(stage.name, found, tasks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from prism.report.charts.downsample import Point
 from prism.report.charts.figure import Figure
@@ -13,6 +13,7 @@ from prism.report.results import Results, Stage
 from prism.report.sections.palette import colours, in_order
 from prism.report.sections.training import smooth
 from prism.report.shapes import RlStep
+from prism.tally.solvability import Solvability, solvability
 
 _SMOOTH_FROM_STEPS = 80
 _Read = Callable[[RlStep], float | None]
@@ -86,7 +87,11 @@ def reinforcement(results: Results) -> tuple[Figure, ...]:
         figures.append(figure(f"Pass rate: {domain}", "%", _domain_reader(domain), 0, ""))
     for term in dict.fromkeys(term for step in steps for term in step.reward_by_term):
         figures.append(figure(f"Reward term: {term}", "mean", _reader("reward_by_term", term, 1), None, ""))
-    for before in sorted({before for step in steps for before in step.pass_rate_by_difficulty}):
+    followed = {name: solvability(stage.rl) for name, stage in stages.items()}
+    for before in sorted({one.before for found in followed.values() for one in found}):
+        figures.append(_followed(before, {name: followed[name] for name in order}))
+    uncounted = [step for step in steps if not step.hard_prompts]  # of a release that noted rates alone
+    for before in sorted({before for step in uncounted for before in step.pass_rate_by_difficulty}):
         figures.append(
             figure(
                 f"Pass rate of prompts that were {before}",
@@ -101,6 +106,28 @@ def reinforcement(results: Results) -> tuple[Figure, ...]:
         figures.append(figure(f"Groups solved: {share}", "% of groups", _reader("solve_rates", share, 100), 0, note))
     figures += [figure(*curve) for curve in _CURVES]
     return tuple(one for one in figures if one is not None)
+
+
+def _followed(before: str, stages: Mapping[str, Sequence[Solvability]]) -> Figure | None:
+    """Pass rate through RL of the prompts that were alike before it, in windows of steps."""
+    series, told = [], []
+    for index, (name, found) in enumerate(stages.items()):
+        for one in found:
+            if one.before == before:
+                points = [((window.first + window.last) / 2, window) for window in one.windows]
+                series.append(
+                    Series(
+                        name,
+                        [(middle, 100 * window.rate) for middle, window in points],
+                        index,
+                        markers=True,
+                        band=[(middle, 100 * window.low, 100 * window.high) for middle, window in points],
+                    )
+                )
+                told.append(f"{name}: {short(one.solved)} of {short(one.prompts)} prompts were solved at least once")
+    note = f"Right responses before RL, in the difficulty stage (the paper's Figure 10). {'; '.join(told)}."
+    heading = f"Pass rate of prompts that were {before}"
+    return line_chart(heading, series, Axis("step", low=0), Axis("%", low=0), note=note)
 
 
 def _solvability(stage: Stage) -> Figure | None:

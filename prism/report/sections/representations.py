@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from prism.report.analysis_shapes import CkaComparison
 from prism.report.charts.figure import Figure
 from prism.report.charts.heat import heat_map
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results
 from prism.report.sections.palette import pair_name, pairs
-from prism.report.shapes import CkaComparison
 
 _MOST_MATRICES = 3
 

@@ -23,6 +23,8 @@ def timing(results: Results) -> Figure | None:
     for name in seconds:
         if results.nodes[name].kind == "analyze":
             bars.append(_bar(" → ".join(name.split(":")[1:]), [(_COMPARISON, seconds[name])]))
+        elif results.nodes[name].kind == "landscape":
+            bars.append(_bar("landscape", [(_COMPARISON, seconds[name])]))
     note = "Stages may run side by side: the sum is compute, not waiting time."
     return bar_chart("Time of each stage", _SERIES, bars, note=" ".join([note, *_goodput(results)]))
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-
-from pydantic import Field
-from pydantic.dataclasses import dataclass
+from dataclasses import dataclass
 
 from prism.paper import paper_table
-from prism.report.reading import Artifact, read_json
-from prism.report.sections.confidence import confidence
+from prism.report.reading import Artifact
+from prism.report.results import Stage
+from prism.report.sections.confidence import of_tasks
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import Role, Subject
 from prism.report.tables.table import DIGITS, Cell, Column, Row, Table
+from prism.tally.confidence import Confidence
 
 NUMBER = 15
-FOLDER = "analysis/confidence"
-_MISSING = "Not measured: name generation tasks in `evaluate.tasks` and run `prism eval RECIPE`."
+TASK = "math500_confidence"
+"""Samples of the paper's problems."""
+_PROBLEMS, _SAMPLES = 200, 8
+_SAMPLING = {"samples": _SAMPLES, "temperature": 0.6, "top_p": 0.95, "max_new_tokens": 7_680}
+_MISSING = f"Not measured: name {TASK} or other generation tasks in `evaluate.tasks` and run `prism eval RECIPE`."
 _OF_EVALUATION = (
     "Of all sampled responses of the run's evaluation, not of the paper's problems, so without a difference."
+)
+_OF_OTHERS = (
+    f"Not all {_SAMPLES} samples of each of the paper's {_PROBLEMS} problems, or not sampled as there, so without a "
+    "difference."
 )
 _TITLES = {
     "pass_rate": "Pass",
@@ -32,36 +38,8 @@ _TITLES = {
 _STAGES: Mapping[str, str] = {"base": "Base", "mid": "MT", "rl": "RL"}
 
 
-@dataclass(frozen=True)
-class Split:
-    """Of all responses, or of the correct or incorrect ones. None: too few of them."""
-
-    pass_rate: float | None = None
-    median_tokens: float | None = None
-    mean_nll: float | None = None
-
-
-@dataclass(frozen=True)
-class StageConfidence:
-    stage: str
-    overall: Split
-    correct: Split = Field(default_factory=Split)
-    incorrect: Split = Field(default_factory=Split)
-
-
-@dataclass(frozen=True)
-class ConfidenceFile:
-    """analysis/confidence/<stage>.json."""
-
-    stages: tuple[StageConfidence, ...]
-
-
 def confidence_table(subject: Subject) -> Table:
-    """Every stage of the run, with the paper's figures of the same model.
-
-    Raises:
-        BadInput: a file is damaged.
-    """
+    """Every stage of the run, with the paper's figures of the same model."""
     table = paper_table(NUMBER)
     measured = _measured(subject)
     made: list[Row] = []
@@ -106,41 +84,38 @@ def _is_papers(role: Role) -> bool:
 class _Measured:
     """A stage's figures, the files that hold them, and a note where they aren't of the paper's problems."""
 
-    figures: StageConfidence
+    figures: Confidence
     sources: tuple[Artifact, ...]
     notes: tuple[str, ...] = ()
 
 
 def _measured(subject: Subject) -> dict[str, _Measured]:
-    found = _of_evaluation(subject)
-    for path in sorted((subject.results.directory / FOLDER).glob("*.json")):
-        read = read_json(path, ConfidenceFile)
-        source = subject.artifact(f"{FOLDER}/{path.name}")
-        found.update({one.stage: _Measured(one, (source,)) for one in read.stages} if read is not None else {})
-    return found
-
-
-def _of_evaluation(subject: Subject) -> dict[str, _Measured]:
+    """Of the paper's problems where they were sampled, else of all that was."""
     found = {}
-    for one in confidence(subject.results):
-        overall, correct, incorrect = (
-            Split(median_tokens=part.median_tokens, mean_nll=part.mean_nll)
-            for part in (one.overall, one.correct, one.incorrect)
-        )
-        figures = StageConfidence(one.stage, replace(overall, pass_rate=one.pass_rate), correct, incorrect)
-        tasks = subject.results.stages[one.stage].samples
-        sources = tuple(subject.artifact(f"stages/{one.stage}/evaluate/{task}.samples.jsonl") for task in tasks)
-        found[one.stage] = _Measured(figures, sources, (_OF_EVALUATION,))
+    for stage in subject.results.stages.values():
+        tasks = (TASK,) if TASK in stage.samples else tuple(stage.samples)
+        one = of_tasks(stage, tasks)
+        if one is not None:
+            sources = tuple(subject.artifact(f"stages/{stage.name}/evaluate/{task}.samples.jsonl") for task in tasks)
+            found[stage.name] = _Measured(one.found, sources, _notes(stage, tasks))
     return found
+
+
+def _notes(stage: Stage, tasks: tuple[str, ...]) -> tuple[str, ...]:
+    if tasks != (TASK,):
+        return (_OF_EVALUATION,)
+    rows, result = stage.samples[TASK], stage.tasks.get(TASK)
+    whole = len(rows) == _PROBLEMS and all(len(row.responses) == _SAMPLES for row in rows)
+    alike = result is not None and all(result.settings.get(name) == value for name, value in _SAMPLING.items())
+    return () if whole and alike else (_OF_OTHERS,)
 
 
 def _run(role: Role, measured: Mapping[str, _Measured]) -> tuple[Cell, ...]:
     if role.stage not in measured:
         return tuple(Cell(notes=(_MISSING,)) for _ in _TITLES)
     one = measured[role.stage].figures
-    rate = one.overall.pass_rate
     values = (
-        None if rate is None else 100 * rate,
+        100 * one.pass_rate,
         one.overall.median_tokens,
         one.overall.mean_nll,
         one.correct.mean_nll,

@@ -113,13 +113,20 @@ def _cell(subject: Subject, stage: Stage, task: TaskResult, estimate: Estimate |
         100 * estimate.low,
         100 * estimate.high,
         sources=(subject.artifact(path),),
-        notes=(*((GREEDY,) if greedy else ()), *notes),
+        notes=(*((GREEDY,) if greedy else ()), *notes, *_left_out(task)),
     )
 
 
 def _main(task: TaskResult) -> Estimate | None:
     name = task.main_metric()
     return None if name is None else task.metrics[name]
+
+
+def _left_out(task: TaskResult) -> tuple[str, ...]:
+    """Which of the data's rows aren't part of the score."""
+    told = [f"{count:,} {reason}" for reason, count in task.left_out.items()]
+    told += [f"{task.skipped_too_long:,} longer than the context"] if task.skipped_too_long else []
+    return (f"{task.task} leaves out, of the data's rows: {'; '.join(told)}.",) if told else ()
 
 
 def _unlike(task: TaskResult, benchmark: Benchmark) -> tuple[str, ...]:

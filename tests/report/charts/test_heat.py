@@ -28,5 +28,13 @@ def test_large_maps_leave_their_values_to_the_table() -> None:
     assert figure is not None and "<title>" not in figure.svg and len(figure.data.rows) == 40
 
 
+def test_rows_and_columns_may_have_values_of_their_own_and_the_largest_may_be_full() -> None:
+    figure = heat_map("Pass rate", [[0, 20], [10, 40]], "beta", "alpha", names=(["0", "0.5"], ["0", "1"]), full=40)
+    assert figure is not None
+    assert re.findall(r'fill-opacity="([\d.]+)"', figure.svg) == ["0.00", "0.50", "0.25", "1.00"]
+    assert "beta 0.5, alpha 1: 40.000" in figure.svg
+    assert figure.data.columns == ("beta \\ alpha", "0", "1") and figure.data.rows[1] == (0.5, 10, 40)
+
+
 def test_nothing_is_no_figure() -> None:
     assert heat_map("CKA", [], "before", "after") is None

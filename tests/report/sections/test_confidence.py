@@ -7,7 +7,8 @@ from typing import Any
 
 from data_prep.files import write_jsonl
 from prism.report import load_results, write_report
-from prism.report.sections.confidence import Split, confidence
+from prism.report.sections.confidence import stage_confidence
+from prism.tally.confidence import Split
 from tests.report import made_up_run
 
 
@@ -24,8 +25,9 @@ def write(run: Path, *responses: dict[str, Any]) -> None:
 
 def test_right_and_wrong_responses_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path, answer(True, 10, 0.1), answer(True, 20, 0.3), answer(True, 60, 0.2), answer(False, 44, 1.0))
-    (row,) = confidence(load_results(tmp_path))
-    assert row.pass_rate == 0.75
+    (stage,) = stage_confidence(load_results(tmp_path))
+    row = stage.found
+    assert (stage.stage, stage.tasks, row.pass_rate) == ("mid", ("miniature_math",), 0.75)
     assert row.overall == Split(4, 32, 0.4)
     assert (row.correct.median_tokens, round(row.correct.mean_nll or 0, 9)) == (20, 0.2)
     assert row.incorrect == Split(1, 44, 1.0)
@@ -34,5 +36,5 @@ def test_right_and_wrong_responses_are_told_apart(tmp_path: Path) -> None:
 
 def test_samples_without_probabilities_make_no_table(tmp_path: Path) -> None:
     write(tmp_path, answer(True, 10, None))
-    assert confidence(load_results(tmp_path)) == ()
+    assert stage_confidence(load_results(tmp_path)) == ()
     assert "<h3>Confidence</h3>" not in write_report(tmp_path).read_text()

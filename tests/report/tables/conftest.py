@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from data_prep.files import write_json
+from data_prep.files import write_jsonl
+from prism.evaluate.task import load_task
 from prism.report import load_results
 from prism.report.tables import Table, build_tables
 from tests.report import made_up_run
@@ -72,15 +74,27 @@ def write_paper_run(run: Path, model: str = "granite_3_3_8b", dtype: str = "bflo
     return run
 
 
-def write_confidence(run: Path) -> None:
-    """Of two stages; the base model has too few correct responses."""
-    overall = {"pass_rate": 0.16, "median_tokens": 130, "mean_nll": 0.4}
-    wrong = {"pass_rate": 0.0, "median_tokens": 131, "mean_nll": 0.41}
-    none = {"pass_rate": None, "median_tokens": None, "mean_nll": None}
-    stages = [{"stage": "base", "overall": overall, "correct": none, "incorrect": wrong}]
-    write_json(run / "analysis/confidence/base.json", {"schema_version": 1, "stages": stages})
-    stages = [{"stage": "mid", "overall": {**overall, "pass_rate": 0.75}, "correct": wrong, "incorrect": wrong}]
-    write_json(run / "analysis/confidence/mid.json", {"schema_version": 1, "stages": stages})
+def write_confidence(
+    run: Path, problems: int = 200, samples: int = 8, changed: Mapping[str, float] | None = None
+) -> None:
+    """Of two stages; a tenth of the mid-trained model's responses are right, the base model's are all wrong."""
+    settings = load_task("math500_confidence").model_dump(mode="json") | {"samples": samples} | dict(changed or {})
+    for stage in ("base", "mid"):
+        right = stage == "mid"
+        made_up_run.write_benchmark(run, stage, "math500_confidence", "math", 0.1 * right, settings)
+        rows = [
+            {
+                "id": f"{number}",
+                "prompt": "Q",
+                "answer": "1",
+                "responses": [
+                    {"text": "1", "correct": right and number % 10 == 0, "tokens": 130 + number % 3, "nll": 0.4}
+                    for _ in range(samples)
+                ],
+            }
+            for number in range(problems)
+        ]
+        write_jsonl(run / f"stages/{stage}/evaluate/math500_confidence.samples.jsonl", rows)
 
 
 @pytest.fixture(scope="session")

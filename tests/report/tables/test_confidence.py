@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from data_prep.files import write_jsonl
-from prism.errors import BadInput
 from prism.report.tables import Table
-from tests.report.tables.conftest import by_number, write_paper_run
+from tests.report.tables.conftest import by_number, write_confidence, write_paper_run
 
 
 def values(table: Table, stage: str, origin: str) -> list[float | None]:
@@ -19,10 +18,33 @@ def values(table: Table, stage: str, origin: str) -> list[float | None]:
 
 def test_a_measured_stage_stands_above_the_papers(paper_tables: dict[int, Table]) -> None:
     table = paper_tables[15]
-    assert values(table, "Base", "run, base") == [pytest.approx(16), 130, 0.4, None, 0.41]
+    assert values(table, "MT", "run, mid") == pytest.approx([10, 131, 0.4, 0.4, 0.4])
+    assert values(table, "Base", "run, base") == [0, 131, pytest.approx(0.4), None, pytest.approx(0.4)]
     assert values(table, "Base", "paper") == [16.9, 120, 0.382, None, 0.383]
-    assert values(table, "Base", "difference") == pytest.approx([-0.9, 10, 0.018, None, 0.027])
-    assert table.sources[0].path == "analysis/confidence/base.json"
+    assert values(table, "Base", "difference") == pytest.approx([-16.9, 11, 0.018, None, 0.017])
+    assert table.sources[0].path == "stages/base/evaluate/math500_confidence.samples.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("problems", "samples", "changed"), [(199, 8, {}), (200, 4, {}), (200, 8, {"temperature": 1.0})]
+)
+def test_fewer_problems_or_other_sampling_than_the_papers_make_no_difference(
+    tmp_path: Path, problems: int, samples: int, changed: dict[str, float]
+) -> None:
+    run = write_paper_run(tmp_path)
+    write_confidence(run, problems, samples, changed)
+    table = by_number(run)[15]
+    assert ("Base", "difference") not in [row.labels[1:] for row in table.rows]
+    assert any("Not all 8 samples of each of the paper's 200 problems" in note for note in table.footnotes)
+
+
+def test_the_papers_problems_count_alone(tmp_path: Path) -> None:
+    run = write_paper_run(tmp_path)
+    write_confidence(run)
+    responses = [{"text": "yes", "correct": True, "tokens": 10, "nll": 9.0}]
+    line = {"id": "1", "prompt": "Q", "answer": "yes", "responses": responses, "greedy": None}
+    write_jsonl(run / "stages/mid/evaluate/math500.samples.jsonl", [line])
+    assert values(by_number(run)[15], "MT", "run, mid") == pytest.approx([10, 131, 0.4, 0.4, 0.4])
 
 
 def test_a_stage_that_was_not_measured_names_its_command(paper_tables: dict[int, Table]) -> None:
@@ -32,7 +54,7 @@ def test_a_stage_that_was_not_measured_names_its_command(paper_tables: dict[int,
     assert values(paper_tables[15], "RL", "paper")[0] == 79.5
 
 
-def test_without_an_analysis_the_responses_of_the_evaluation_are_told_but_not_compared(tmp_path: Path) -> None:
+def test_responses_to_other_tasks_are_told_but_not_compared(tmp_path: Path) -> None:
     run = write_paper_run(tmp_path)
     responses = [
         {"text": "yes", "correct": True, "tokens": 10, "nll": 0.1},
@@ -46,12 +68,3 @@ def test_without_an_analysis_the_responses_of_the_evaluation_are_told_but_not_co
     assert any("not of the paper's problems" in note for note in table.footnotes)
     assert ("MT", "paper") in [row.labels[1:] for row in table.rows]
     assert ("MT", "difference") not in [row.labels[1:] for row in table.rows]
-
-
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    run = write_paper_run(tmp_path)
-    damaged = run / "analysis/confidence/mid.json"
-    damaged.parent.mkdir(parents=True)
-    damaged.write_text('{"stages": [{"stage": "mid"}]}')
-    with pytest.raises(BadInput, match=rf"stages.0.overall.*{damaged.name}|{damaged}"):
-        by_number(run)

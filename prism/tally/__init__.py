@@ -1,0 +1,1 @@
+"""What judged responses add up to, on plain numbers: for analysis and reports alike."""
