@@ -1,6 +1,6 @@
 """The paper's published figures as data (arXiv 2603.17074), each with its table and model; and where they disagree."""
 
-from prism.paper.averages import combine, macro_average, mean_of
+from prism.paper.averages import above_chance, combine, macro_average, mean_of
 from prism.paper.benchmarks import Average, Benchmark, Benchmarks, benchmarks
 from prism.paper.contradictions import Contradiction, contradictions, disputes
 from prism.paper.figures import Labels, PaperRow, PaperTable, paper_table, paper_tables
@@ -17,6 +17,7 @@ __all__ = [
     "PaperModel",
     "PaperRow",
     "PaperTable",
+    "above_chance",
     "benchmarks",
     "combine",
     "contradictions",

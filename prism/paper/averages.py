@@ -30,6 +30,15 @@ def mean_of(average: str, values: Mapping[str, float | None]) -> float | None:
     return sum(found) / len(found) if len(found) == len(parts) else None
 
 
+def above_chance(accuracy: float, choices: int) -> float:
+    """An accuracy (a fraction) with what guessing gives as 0 and all right as 1; less than guessing is 0 too.
+
+    Source: how the Open LLM Leaderboard v2 rescales its scores.
+    """
+    guessed = 1 / choices
+    return max(0.0, (accuracy - guessed) / (1 - guessed))
+
+
 def combine(parts: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
     """Mean of independent estimates with its interval: value, low, high.
 

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Annotated
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from prism.paper.reading import FOLDER, read
 
+Choices = Annotated[int, Field(gt=1)]
+
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Benchmark:
-    """`tasks`: our tasks that measure it, the first that a run has counts. `settings`: how the paper sampled."""
+    """`tasks`: our tasks that measure it, the first that a run has counts. `settings`: how the paper sampled.
+
+    metrics: whose mean is the score; none means the task's main metric.
+    choices: answers to choose from, of the task or by subtask, where what guessing gives counts as 0; None: it counts.
+    """
 
     title: str
     tasks: tuple[str, ...] = Field(min_length=1)
     settings: Mapping[str, float] = Field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    choices: Choices | Mapping[str, Choices] | None = None
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})

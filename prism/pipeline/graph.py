@@ -8,6 +8,7 @@
 | difficulty | the stage's | `stages/<stage>/prompts.jsonl`, `difficulty.jsonl` |
 | evaluate | `evaluate:<stage>` | `stages/<stage>/evaluate/` |
 | analyze | `analyze:<before>:<after>` | `analysis/weights/...`, `analysis/cka/...` |
+| analyze | `analyze:<before>:<after>:<before>:<after>` | `analysis/relations/...` |
 | landscape | `landscape` | `analysis/landscape.json` |
 | report | `report` | `report.html`, `summary.json` |
 """
@@ -56,6 +57,7 @@ def build_graph(recipe: Recipe) -> dict[str, Node]:
     if recipe.evaluate.tasks:
         nodes += [_evaluate(recipe, stage) for stage in evaluated]
     nodes += [_analyze(recipe, before, after) for before, after in analysis_pairs(recipe)]
+    nodes += [_relate(recipe, first, second) for first, second in recipe.analyze.relations]
     nodes += [_landscape(recipe, recipe.analyze.landscape)] if recipe.analyze.landscape is not None else []
     nodes.append(_report(recipe, nodes))
     return in_order(linked(nodes))
@@ -216,6 +218,18 @@ def _analyze(recipe: Recipe, before: str, after: str) -> Node:
         ),
         outputs=tuple(files),
         owns=tuple(files),
+    )
+
+
+def _relate(recipe: Recipe, first: tuple[str, str], second: tuple[str, str]) -> Node:
+    file = f"analysis/relations/{'__'.join(first)}.{'__'.join(second)}.json"
+    return Node(
+        ":".join(("analyze", *first, *second)),
+        "analyze",
+        sections.relate(recipe),
+        inputs=tuple(checkpoints(stage) for stage in dict.fromkeys((*first, *second))),
+        outputs=(file,),
+        owns=(file,),
     )
 
 

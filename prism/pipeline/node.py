@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,10 +88,7 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
 
         run_evaluation(recipe, subject)
     elif kind == "analyze":
-        from prism.analyze.run import run_analysis
-
-        before, _, after = subject.partition(":")
-        run_analysis(recipe, before, after)
+        _analyze(recipe, subject.split(":"))
     elif kind == "landscape":
         from prism.analyze.landscape import run_recipe_landscape
 
@@ -99,6 +97,18 @@ def dispatch(recipe: Recipe, run_directory: Path, name: str) -> None:
         from prism.report import write_report
 
         write_report(run_directory)
+
+
+def _analyze(recipe: Recipe, stages: Sequence[str]) -> None:
+    """Args: stages: before and after; of two changes both."""
+    if len(stages) == 4:
+        from prism.analyze.relate import run_relation
+
+        run_relation(recipe, (stages[0], stages[1]), (stages[2], stages[3]))
+        return
+    from prism.analyze.run import run_analysis
+
+    run_analysis(recipe, *stages)
 
 
 def _prepare(recipe: Recipe) -> None:

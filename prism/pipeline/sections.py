@@ -65,7 +65,7 @@ def evaluate(recipe: Recipe) -> dict[str, Any]:
 
 def analyze(recipe: Recipe) -> dict[str, Any]:
     return {
-        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs", "landscape"}),
+        "analyze": recipe.analyze.model_dump(mode="json", exclude={"pairs", "relations", "landscape"}),
         **_common(recipe),
     }
 
@@ -76,6 +76,11 @@ def landscape(recipe: Recipe) -> dict[str, Any]:
         "evaluate": recipe.evaluate.model_dump(mode="json", include={"data"}),
         **_common(recipe),
     }
+
+
+def relate(recipe: Recipe) -> dict[str, Any]:
+    """Of two changes held against each other: which ones they are is the node's name."""
+    return {"analyze": recipe.analyze.model_dump(mode="json", include={"thresholds_percent"}), **_common(recipe)}
 
 
 def report(recipe: Recipe) -> dict[str, Any]:

@@ -215,11 +215,15 @@ def _in_circle(recipe: Recipe, name: str) -> bool:
 
 
 def _analysis(recipe: Recipe) -> Iterator[Finding]:
-    for number, pair in enumerate(recipe.analyze.pairs or ()):
+    named = [("pairs", number, pair) for number, pair in enumerate(recipe.analyze.pairs or ())]
+    named += [
+        ("relations", number, pair) for number, relation in enumerate(recipe.analyze.relations) for pair in relation
+    ]
+    for key, number, pair in named:
         for stage in pair:
             if stage not in recipe.checkpoint_stages():
                 yield Finding(
-                    ("analyze", "pairs", str(number)),
+                    ("analyze", key, str(number)),
                     f"unknown stage {stage}",
                     nearest(stage, recipe.checkpoint_stages()),
                 )

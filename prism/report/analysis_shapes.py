@@ -1,4 +1,4 @@
-"""What the files of a run's `analysis` folder hold, as far as the report shows it; see `prism.report.shapes`."""
+"""What the files of representations and the landscape hold; of weights: `prism.report.weight_shapes`."""
 
 from __future__ import annotations
 
@@ -7,39 +7,6 @@ from typing import Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Change:
-    """How far weights moved. `unchanged_percent`: threshold in percent -> percent of elements."""
-
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-    elements: int | None = None
-
-
-@dataclass(frozen=True)
-class TensorChange:
-    name: str
-    component: str
-    sub_component: str
-    layer: int | None
-    elements: int
-    relative_l2: float | None
-    unchanged_percent: Mapping[float, float] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class WeightComparison:
-    """analysis/weights/<before>__<after>.json."""
-
-    before: str
-    after: str
-    total: Change
-    by_component: Mapping[str, Change] = Field(default_factory=dict)
-    by_sub_component: Mapping[str, Change] = Field(default_factory=dict)
-    tensors: tuple[TensorChange, ...] = ()
-    dtype: str = ""
 
 
 @dataclass(frozen=True)

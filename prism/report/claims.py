@@ -25,9 +25,9 @@ from typing import Any
 from simpleeval import FunctionNotDefined, InvalidExpression, NameNotDefined, SimpleEval
 
 from prism.errors import RecipeError
-from prism.report.analysis_shapes import Change, WeightComparison
 from prism.report.results import Results, Stage
 from prism.report.shapes import Claim
+from prism.report.weight_shapes import Change, WeightComparison
 
 OF_EVALUATIONS = ("pass_rate", "greedy", "accuracy", "bits_per_byte", "ruler", "spread")
 """Functions that read what stages scored; their first arguments, or all, are stages."""

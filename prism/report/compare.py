@@ -21,6 +21,7 @@ from prism.report.results import Results, Stage, load_results
 from prism.report.sections.answers import Answer, answers
 from prism.report.sections.likelihood import KEPT_DOMAINS, METRIC
 from prism.report.sections.training import smooth
+from prism.report.side_by_side import BenchmarkTable, MovedRow, benchmark_table, moved_table
 
 FILE_NAME = "compare.html"
 _OWN_KEYS = ("run.name", "run.directory", "claims", "schema_version")
@@ -46,6 +47,8 @@ class Comparison:
     differences: tuple[tuple[str, tuple[str, ...]], ...]
     outcome: tuple[Figure, ...]
     curves: tuple[Figure, ...]
+    benchmarks: BenchmarkTable | None
+    moved: tuple[MovedRow, ...]
 
 
 def write_comparison(directories: Sequence[Path], out: Path) -> Path:
@@ -70,7 +73,15 @@ def compare(directories: Sequence[Path], folder: Path) -> Comparison:
     runs = tuple(
         _run(name, load_results(directory), folder) for name, directory in zip(names, directories, strict=True)
     )
-    return Comparison(runs, tuple(_differences(runs)), tuple(_outcome(runs)), tuple(_curves(runs)))
+    results = [run.results for run in runs]
+    return Comparison(
+        runs,
+        tuple(_differences(runs)),
+        tuple(_outcome(runs)),
+        tuple(_curves(runs)),
+        benchmark_table(results),
+        moved_table(results),
+    )
 
 
 def _names(directories: Sequence[Path]) -> list[str]:

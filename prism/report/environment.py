@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from prism.report import numbers
 from prism.report.charts.data import as_lines
+from prism.report.tables.table import figure, interval
 
 _FILTERS = ("decimal", "percent", "signed", "significant", "short", "duration")
 
@@ -27,5 +28,11 @@ def render_page(template: str, page: object) -> str:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters["lines"] = as_lines
     environment.filters |= {name: getattr(numbers, name) for name in _FILTERS}
+    environment.filters |= {"figure_text": figure, "interval_text": interval, "file_id": file_id}
     style, script = (Markup((folder / name).read_text()) for name in ("page.css", "page.js"))
     return environment.get_template(template).render(page=page, style=style, script=script)
+
+
+def file_id(path: str) -> str:
+    """The place of a file in the page's list of artifacts."""
+    return f"file/{path}"

@@ -15,6 +15,7 @@ from prism.report.environment import render_page
 from prism.report.results import Results, load_results
 from prism.report.sections.answers import Answer, answers
 from prism.report.sections.artifacts import ShownArtifact, artifacts
+from prism.report.sections.benchmarks import BesidePaper, Harness, beside_paper, harness
 from prism.report.sections.blends import BlendView, blends
 from prism.report.sections.chain import chain
 from prism.report.sections.confidence import StageConfidence, stage_confidence
@@ -25,8 +26,11 @@ from prism.report.sections.likelihood import LikelihoodTask, other_likelihood, r
 from prism.report.sections.long_context import LongContext, long_context
 from prism.report.sections.overview import Overview, overview
 from prism.report.sections.reinforcement import reinforcement
+from prism.report.sections.relations import Relations, relations
 from prism.report.sections.representations import least, representations
 from prism.report.sections.samples import PROMPTS_PER_TASK, ShownPrompt, samples
+from prism.report.sections.series import weight_series
+from prism.report.sections.sources import from_files, metrics
 from prism.report.sections.timing import timing
 from prism.report.sections.training import training
 from prism.report.sections.weights import Weights, weights
@@ -47,6 +51,8 @@ class Page:
     blends: tuple[BlendView, ...]
     training: tuple[Figure, ...]
     evaluation: Evaluation
+    harness: Harness | None
+    beside_paper: BesidePaper | None
     retention: tuple[LikelihoodTask, ...]
     other_likelihood: tuple[LikelihoodTask, ...]
     gate: tuple[Figure, ...]
@@ -56,6 +62,8 @@ class Page:
     samples: tuple[ShownPrompt, ...]
     prompts_per_task: int
     weights: Weights
+    relations: Relations | None
+    weight_series: tuple[Figure, ...]
     representations: tuple[Figure, ...]
     least_cka: tuple[tuple[str, float], ...]
     landscape: tuple[Figure, ...]
@@ -90,20 +98,30 @@ def render(results: Results, claims: Sequence[ClaimResult]) -> str:
         blends=blends(results),
         training=training(results),
         evaluation=evaluation(results),
+        harness=harness(results),
+        beside_paper=beside_paper(results),
         retention=retention(results),
         other_likelihood=other_likelihood(results),
         gate=gate(results),
         long_context=long_context(results),
-        reinforcement=reinforcement(results),
+        reinforcement=from_files(results, _files_of_rl(results), reinforcement(results)),
         confidence=stage_confidence(results),
         samples=samples(results),
         prompts_per_task=PROMPTS_PER_TASK,
         weights=weights(results),
-        representations=representations(results),
+        relations=relations(results),
+        weight_series=weight_series(results),
+        representations=from_files(results, ["analysis/cka/*.json"], representations(results)),
         least_cka=least(results),
-        landscape=landscape(results),
-        timing=timing(results),
+        landscape=from_files(results, ["analysis/landscape.json"], landscape(results)),
+        timing=next(iter(from_files(results, ["manifest.json"], [timing(results)])), None),
         artifacts=artifacts(results),
         recipe_text=results.recipe_text,
     )
     return render_page("page.html.j2", page)
+
+
+def _files_of_rl(results: Results) -> list[str]:
+    stages = [name for name, stage in results.stages.items() if stage.rl]
+    graded = [name for name, stage in results.stages.items() if stage.graded]
+    return [*metrics(stages), *(f"stages/{name}/*.jsonl" for name in graded)]

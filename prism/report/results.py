@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from prism.errors import BadInput
 from prism.recipe import TRAINING_KINDS
-from prism.report.analysis_shapes import CkaComparison, Landscape, WeightComparison
+from prism.report.analysis_shapes import CkaComparison, Landscape
 from prism.report.reading import Artifact, noting, read_bytes, read_json, read_json_lines, read_yaml
 from prism.report.shapes import (
     BlendLock,
@@ -23,6 +23,7 @@ from prism.report.shapes import (
     TaskResult,
     TrainingStep,
 )
+from prism.report.weight_shapes import RelationFile, WeightComparison, WeightSeries
 
 Pair = tuple[str, str]
 _T = TypeVar("_T")
@@ -75,6 +76,7 @@ class Stage:
 class Results:
     """A run. `stages` are in the recipe's order; `recipe_text` is recipe.yaml as it stands.
 
+    relations, trajectories: by their files' paths.
     artifacts: the files that all this was read from.
     """
 
@@ -86,6 +88,8 @@ class Results:
     weights: Mapping[Pair, WeightComparison]
     cka: Mapping[Pair, CkaComparison]
     nodes: Mapping[str, NodeTime]
+    relations: Mapping[str, RelationFile] = field(default_factory=dict)
+    trajectories: Mapping[str, WeightSeries] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
     landscape: Landscape | None = None
 
@@ -142,6 +146,8 @@ def _load(directory: Path) -> Results:
         weights={(one.before, one.after): one for one in _all(directory / "analysis/weights", WeightComparison)},
         cka={(one.before, one.after): one for one in _all(directory / "analysis/cka", CkaComparison)},
         nodes=manifest.nodes,
+        relations=_by_path(directory, "analysis/relations", RelationFile),
+        trajectories=_by_path(directory, "analysis/trajectory", WeightSeries),
         landscape=read_json(directory / "analysis/landscape.json", Landscape),
     )
 
@@ -178,6 +184,11 @@ def _blend(recipe: RecipeFile, node: Node) -> str | None:
 def _all(folder: Path, shape: type[_T]) -> list[_T]:
     found = [read_json(path, shape) for path in sorted(folder.glob("*.json"))]
     return [one for one in found if one is not None]
+
+
+def _by_path(directory: Path, folder: str, shape: type[_T]) -> dict[str, _T]:
+    found = {path: read_json(path, shape) for path in sorted((directory / folder).glob("*.json"))}
+    return {path.relative_to(directory).as_posix(): one for path, one in found.items() if one is not None}
 
 
 def _count_lines(path: Path) -> int | None:

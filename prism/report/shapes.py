@@ -197,9 +197,17 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Subtask:
+    """A task that a harness task is made of."""
+
+    metrics: Mapping[str, Estimate] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TaskResult:
     """evaluate/<task>.json. `metrics` is empty where every prompt was longer than the context.
 
+    tasks: of a harness task, what it is made of.
     left_out: rows of the data that aren't asked, by reason.
     """
 
@@ -213,6 +221,14 @@ class TaskResult:
     left_out: Mapping[str, int] = Field(default_factory=dict)
     description: str = ""
     settings: Mapping[str, Any] = Field(default_factory=dict)
+    tasks: Mapping[str, Subtask] = Field(default_factory=dict)
+
+    def main_metric(self) -> str | None:
+        """The one to show where one is shown: pass@1 as the mean over samples before greedy, a harness task's first."""
+        if self.kind == "harness":
+            return next(iter(self.metrics), None)
+        known = ("pass_rate", "accuracy", "score", "pass_rate_greedy", "bits_per_byte")
+        return next((name for name in known if name in self.metrics), None)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import pytest
 
-from prism.paper import benchmarks, combine, contradictions, macro_average, mean_of, paper_tables
+from prism.evaluate.task import task_names
+from prism.paper import (
+    above_chance,
+    benchmarks,
+    combine,
+    contradictions,
+    macro_average,
+    mean_of,
+    paper_table,
+    paper_tables,
+)
 
 TOLERANCE = 0.05
 
@@ -74,3 +85,27 @@ def test_the_interval_of_a_mean_covers_the_truth_about_as_often_as_it_says() -> 
         _value, low, high = combine([(value, value - 1.96 * one, value + 1.96 * one) for value, one in parts])
         covered += low <= 0 <= high
     assert covered / 2_000 == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(("accuracy", "choices", "score"), [(0.25, 4, 0), (1, 4, 1), (0.625, 4, 0.5), (0.3, 2, 0)])
+def test_what_guessing_gives_counts_as_nothing(accuracy: float, choices: int, score: float) -> None:
+    assert above_chance(accuracy, choices) == pytest.approx(score)
+
+
+def test_every_task_of_a_benchmark_of_the_boards_is_one_of_ours() -> None:
+    known = benchmarks()
+    parts = [part for board in ("lb_v1", "lb_v2") for part in known.averages[board].parts]
+    assert len(parts) == 12
+    assert {task for part in parts for task in known.benchmarks[part].tasks} <= set(task_names())
+
+
+def test_plain_accuracy_of_guessing_alone_is_above_some_of_the_papers_lb_v2() -> None:
+    known = benchmarks()
+    guessed = []
+    for part in known.averages["lb_v2"].parts:
+        choices = known.benchmarks[part].choices
+        each = list(choices.values()) if isinstance(choices, Mapping) else [choices] if choices else []
+        guessed.append(sum(100 / one for one in each) / len(each) if each else 0.0)
+    table = paper_table(6)
+    lowest = min(value for row in table.rows if (value := table.value(row, "lb_v2")) is not None)
+    assert lowest < sum(guessed) / 6

@@ -36,7 +36,7 @@ def recipe(folder: Path, *overrides: str) -> Recipe:
         "extends": "miniature.yaml",
         "pipeline": {**dict.fromkeys(miniature.pipeline), **STAGES},
         "claims": dict.fromkeys(miniature.claims),
-        "analyze": {"pairs": None, "landscape": None},
+        "analyze": {"pairs": None, "relations": [], "landscape": None},
     }
     (folder / "stages.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     return load_recipe(folder / "stages.yaml", [f"run.directory={folder}", *overrides])

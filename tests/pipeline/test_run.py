@@ -61,6 +61,17 @@ def test_a_changed_key_is_named_and_only_what_depends_on_it_runs(finished: Path)
     assert "base: starts" not in output
 
 
+def test_a_relation_that_is_asked_for_later_is_all_that_runs(finished: Path) -> None:
+    relation = "[[base, mid], [base, mid]]"
+    output = finish(prism(finished, "midtrain.optimizer.learning_rate=0.001", f"analyze.relations=[{relation}]"))
+    assert "2 nodes ran" in output and "analyze:base:mid:base:mid: starts" in output
+    found = json.loads((finished / "miniature/analysis/relations/base__mid.base__mid.json").read_text())
+    (one,) = found["relations"]
+    assert one["first"] == one["second"] == ["base", "mid"]
+    assert one["total"]["cosine"] == pytest.approx(1) and one["total"]["overlap"]["0"]["jaccard"] == 1
+    assert found["footprint"]["l2_by_matrix"]["pearson"] == pytest.approx(1)
+
+
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
     process = prism(tmp_path)
     log = tmp_path / "miniature" / "stages" / "mid" / "metrics.jsonl"
@@ -93,7 +104,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_the_graph_of_the_miniature_has_a_node_for_every_stage_and_evaluation() -> None:
     graph = build_graph(load_recipe("miniature"))
-    assert len(graph) == 27
+    assert len(graph) == 30
     assert {"base", "mid", "rl"} <= set(graph["landscape"].needs)
     assert graph["rl"].needs == tuple(graph["rl"].needs) and {"mid", "hard"} <= set(graph["rl"].needs)
 

@@ -166,7 +166,11 @@ def test_prompts_come_from_a_difficulty_stage_only() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["pipeline.merged={stage: merge, from: mid, with: {base: nowhere}}", "analyze.pairs=[[base, nowhere]]"],
+    [
+        "pipeline.merged={stage: merge, from: mid, with: {base: nowhere}}",
+        "analyze.pairs=[[base, nowhere]]",
+        "analyze.relations=[[[base, mid], [base, nowhere]]]",
+    ],
 )
 def test_a_stage_that_a_setting_names_must_exist(override: str) -> None:
     assert "nowhere" in refused(override)

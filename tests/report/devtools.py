@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -15,18 +16,27 @@ import pytest
 
 from tests.report.browser import BARE
 
+_OWN = ("file:", "data:", "blob:", "about:")
+
 
 class Tab:
-    """A page of a browser: opens files and evaluates scripts."""
+    """A page of a browser: opens files and evaluates scripts.
+
+    complaints: errors and warnings of the pages, their scripts and their policies since the tab is open.
+    requests: what they asked the network for.
+    """
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands = os.fdopen(commands, "wb", buffering=0)
         self._answers = os.fdopen(answers, "rb")
         self._number = 0
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
         self._session: str | None = None
         target = self._send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._send("Page.enable")
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._send(f"{domain}.enable")
 
     def open(self, page: Path, width: int = 1440, height: int = 1200) -> None:
         """Returns when the page's load event has fired."""
@@ -36,6 +46,25 @@ class Tab:
         self._send("Page.navigate", url=page.as_uri())
         while self._read().get("method") != "Page.loadEventFired":
             pass
+
+    def media(self, kind: str = "", scheme: str = "light") -> None:
+        """From now on a page is for `print` or the screen, and its reader wants it `light` or `dark`."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._send("Emulation.setEmulatedMedia", media=kind, features=[feature])
+
+    def picture(self, height: int | None = None) -> bytes:
+        """PNG of the page from its top, as wide as it was opened; None: as high as the window."""
+        clip = None
+        if height is not None:
+            width = self.run("innerWidth")
+            clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        found = self._send("Page.captureScreenshot", **({"clip": clip, "captureBeyondViewport": True} if clip else {}))
+        return base64.b64decode(found["data"])
+
+    def pdf(self) -> bytes:
+        """The page as it is printed, on A4."""
+        size = {"paperWidth": 8.27, "paperHeight": 11.69}
+        return base64.b64decode(self._send("Page.printToPDF", printBackground=True, **size)["data"])
 
     def run(self, script: str) -> Any:
         """The value of an expression, or what its promise comes to.
@@ -65,7 +94,18 @@ class Tab:
             assert byte, "the browser has gone"
             text += byte
         found: dict[str, Any] = json.loads(text)
+        self._note(found.get("method"), found.get("params", {}))
         return found
+
+    def _note(self, method: str | None, said: dict[str, Any]) -> None:
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(said["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "warning", "assert"):
+            self.complaints.append(json.dumps(said["args"]))
+        elif method == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(said["entry"]["text"])
+        elif method == "Network.requestWillBeSent" and not said["request"]["url"].startswith(_OWN):
+            self.requests.append(said["request"]["url"])
 
 
 @contextmanager

@@ -97,6 +97,18 @@ def write_weights(
         if "." in name
         for layer in range(4)
     ]
+
+    def groups(more: float) -> dict[str, Any]:
+        kept = min(100.0, unchanged + more)
+        return {
+            "total": _change(total, kept),
+            "by_component": {name: _change(value, kept) for name, value in components.items()},
+            "by_sub_component": {
+                name: _change(value, kept * (0.7 + 0.05 * index)) for index, (name, value) in enumerate(parts.items())
+            },
+            "by_layer": {str(layer): _change(total * (0.9 + 0.07 * layer), kept) for layer in range(4)},
+        }
+
     write_json(
         run / f"analysis/weights/{before}__{after}.json",
         {
@@ -104,15 +116,63 @@ def write_weights(
             "before": before,
             "after": after,
             "dtype": dtype,
-            "total": _change(total, unchanged),
-            "by_component": {name: _change(value, unchanged) for name, value in components.items()},
-            "by_sub_component": {
-                name: _change(value, unchanged * (0.7 + 0.05 * index))
-                for index, (name, value) in enumerate(parts.items())
-            },
+            **groups(0),
+            "in_bf16": groups(5) if dtype == "float32" else None,
             "tensors": tensors,
         },
     )
+
+
+def write_relation(run: Path, first: tuple[str, str], second: tuple[str, str], cosine: float) -> None:
+    """analysis/relations/..., with the footprint of two trainings."""
+
+    def direction(cosine: float) -> dict[str, Any]:
+        overlap = {"changed_first": 90, "changed_second": 80, "changed_both": 75, "jaccard": 0.79, "lift": 1.04}
+        return {"cosine": cosine, "elements": 100, "overlap": {"0": overlap, "1": {**overlap, "jaccard": 0.6}}}
+
+    alike = {"pearson": 0.96, "spearman": 0.66, "count": 30}
+    relation = {
+        "first": list(first),
+        "second": list(second),
+        "thresholds_percent": [0.0, 1.0],
+        "total": direction(cosine),
+        "by_component": {"attention": direction(cosine / 2), "mlp": direction(2 * cosine)},
+    }
+    footprint = {"l2_by_matrix": alike, "l2_by_sub_component": alike, "changed_by_matrix": alike}
+    name = f"{'__'.join(first)}.{'__'.join(second)}.json"
+    write_json(
+        run / "analysis/relations" / name, {"schema_version": 1, "relations": [relation], "footprint": footprint}
+    )
+
+
+def write_series(run: Path, stage: str, steps: Sequence[int]) -> None:
+    """analysis/trajectory/<stage>.json, as `prism analyze trajectory` writes it of kept steps in bf16."""
+    points = [
+        {
+            "name": f"step_{step}",
+            "step": step,
+            "key": "0",
+            "content": "0",
+            "figures": {
+                "after": f"step_{step}",
+                "dtype": "bfloat16",
+                "total": _change(1e-4 * step**0.5, 100 - step / 10),
+                "by_component": {},
+                "in_bf16": None,
+            },
+        }
+        for step in steps
+    ]
+    content = {"schema_version": 1, "start": "step_0", "thresholds_percent": [0.1, 1], "points": points}
+    write_json(run / f"analysis/trajectory/{stage}.json", content)
+
+
+def write_harness(run: Path, stage: str, task: str, metrics: Mapping[str, float]) -> None:
+    """evaluate/<task>.json of a task of lm-evaluation-harness; its first metric is the main one."""
+    shares = {name: _estimate(value) for name, value in metrics.items() if value <= 1}
+    others = {name: {"value": value, "low": 0.9 * value, "high": 1.1 * value} for name, value in metrics.items()}
+    found = {name: {**others[name], **shares.get(name, {}), "stderr": 0.01} for name in metrics}
+    _write_task(run, stage, task, "harness", "general", found, settings={"num_fewshot": 5, "limit": None})
 
 
 def write_cka(run: Path, before: str, after: str, minimum: float, inputs: Sequence[str] = ("math",)) -> None:
@@ -330,6 +390,9 @@ def _write_analysis(run: Path) -> None:
     ):
         write_weights(run, before, after, total, unchanged, {name: total * factor for name, factor in scale.items()})
         write_cka(run, before, after, minimum, ("math", "science", "general"))
+    write_relation(run, ("base", "rl_from_base"), ("mid", "rl"), 0.02)
+    write_relation(run, ("base", "mid"), ("base", "rl_from_base"), -0.01)
+    write_series(run, "rl", (1, 5, 10, 20, 30))
     write_landscape(run)
 
 

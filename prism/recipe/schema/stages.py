@@ -77,6 +77,11 @@ class AnalyzeConfig(Section):
     pairs: list[tuple[str, str]] | None = Field(
         None, description="Pairs (before, after); null means every stage against its parent."
     )
+    relations: list[tuple[tuple[str, str], tuple[str, str]]] = Field(
+        default_factory=list,
+        description="Two changes held against each other, [[before, after], [before, after]]: the angle between them, "
+        "which elements both change, which parts both move (section 10).",
+    )
     thresholds_percent: list[float] = Field(
         default_factory=lambda: [0.1, 0.5, 1.0, 2.0, 5.0, 10.0],
         description="Relative changes below which a weight counts as unchanged (Table 22).",

@@ -8,6 +8,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from prism.report.charts.data import NO_DATA, Data
+from prism.report.reading import Artifact
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Figure:
     """`note` says in a sentence what to see; an empty `svg` means there is nothing to show yet.
 
     data: the values that the chart shows.
+    sources: the files that they were read from.
     """
 
     title: str
@@ -31,3 +33,4 @@ class Figure:
     legend: tuple[Key, ...] = ()
     note: str = ""
     data: Data = NO_DATA
+    sources: tuple[Artifact, ...] = ()

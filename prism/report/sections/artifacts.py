@@ -14,7 +14,7 @@ _SECTIONS = (
     (r"stages/[^/]+/evaluate/.*\.json", "evaluation"),
     (r"stages/[^/]+/(difficulty|prompts)\.jsonl", "rl"),
     (r"data/blends/.*", "blends"),
-    (r"analysis/weights/.*", "weights"),
+    (r"analysis/(weights|relations|trajectory)/.*", "weights"),
     (r"analysis/cka/.*", "cka"),
     (r"analysis/landscape\.json", "landscape"),
     (r"manifest\.json", "time"),

@@ -10,6 +10,7 @@ from prism.report.charts.figure import Figure
 from prism.report.charts.lines import Axis
 from prism.report.results import Results, Stage
 from prism.report.sections.palette import in_order
+from prism.report.sections.sources import from_files, scores
 from prism.report.shapes import Estimate, TaskResult
 
 _SERIES = (DotSeries("sampled", 0), DotSeries("greedy", 1, hollow=True))
@@ -54,10 +55,13 @@ def evaluation(results: Results) -> Evaluation:
     stages = [results.stages[name] for name in in_order(results.stages, chain) if results.stages[name].tasks]
     found = {name: task for stage in stages for name, task in stage.tasks.items()}
     tasks = tuple(name for name, task in found.items() if task.kind == "generate")
-    figures = [_mean_chart(stages, chain)] + [_task_chart(stages, task, chain) for task in tasks]
+    names = [stage.name for stage in stages]
+    figures = from_files(results, scores(names, tasks), [_mean_chart(stages, chain)])
+    for task in tasks:
+        figures += from_files(results, scores(names, [task]), [_task_chart(stages, task, chain)])
     return Evaluation(
         tasks,
-        tuple(figure for figure in figures if figure is not None),
+        figures,
         tuple(_row(results, stage, tasks, chain) for stage in stages) if tasks else (),
         tuple(_habits(stage) for stage in stages if stage.mean("format_rate") is not None),
         tuple(found.values()),

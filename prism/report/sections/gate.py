@@ -8,18 +8,19 @@ from prism.report.charts.figure import Figure
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results, Stage
 from prism.report.sections.palette import in_order
+from prism.report.sections.sources import from_files, metrics
 
 _LOST, _ALLOWED = 0, 3
 
 
 def gate(results: Results) -> tuple[Figure, ...]:
     """A chart for every measure of every stage that had a gate."""
-    found = []
+    found: list[Figure] = []
     for name in in_order(results.stages, results.main_chain()):
         stage = results.stages[name]
         measures = dict.fromkeys(measure for step in stage.training for measure in step.retention)
-        found += [_chart(stage, measure) for measure in measures]
-    return tuple(figure for figure in found if figure is not None)
+        found += from_files(results, metrics([name]), [_chart(stage, measure) for measure in measures])
+    return tuple(found)
 
 
 def _chart(stage: Stage, measure: str) -> Figure | None:

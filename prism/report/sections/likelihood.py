@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prism.report.charts.dots import DotSeries, Row, dot_chart
 from prism.report.charts.figure import Figure
@@ -11,6 +11,7 @@ from prism.report.charts.lines import Axis
 from prism.report.results import Results, Stage
 from prism.report.sections.evaluation import mark
 from prism.report.sections.palette import in_order
+from prism.report.sections.sources import files, scores
 from prism.report.shapes import Estimate, TaskResult
 
 METRIC = {"choice": "accuracy", "bits_per_byte": "bits_per_byte"}
@@ -53,7 +54,12 @@ def _tasks(results: Results) -> list[LikelihoodTask]:
     stages = [results.stages[name] for name in in_order(results.stages, chain) if results.stages[name].tasks]
     found = {name: task for stage in stages for name, task in stage.tasks.items() if task.kind in METRIC}
     views = [_view(name, task, stages, chain) for name, task in found.items()]
-    return [view for view in views if view is not None]
+    names = [stage.name for stage in stages]
+    return [
+        replace(view, figure=replace(view.figure, sources=files(results, scores(names, [view.name]))))
+        for view in views
+        if view is not None
+    ]
 
 
 def _view(name: str, task: TaskResult, stages: Sequence[Stage], chain: Sequence[str]) -> LikelihoodTask | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prism.report.charts.figure import Figure
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results
 from prism.report.sections.palette import in_order
+from prism.report.sections.sources import files
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def long_context(results: Results) -> LongContext | None:
     )
     if figure is None:
         return None
+    figure = replace(figure, sources=files(results, [f"stages/{name}/evaluate/*@*.json" for name in by_stage]))
     tasks = dict.fromkeys(task for its in by_stage.values() for tasks in its.values() for task in tasks)
     rows = tuple(
         LongContextRow(name, tuple(its.get(length) for length in lengths), name in chain) for name, its in means.items()

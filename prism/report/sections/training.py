@@ -9,6 +9,7 @@ from prism.report.charts.figure import Figure
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.results import Results, Stage
 from prism.report.sections.palette import colours, in_order
+from prism.report.sections.sources import from_files, metrics
 from prism.report.shapes import TrainingStep
 
 _WINDOW_SHARE = 40
@@ -24,7 +25,7 @@ def training(results: Results) -> tuple[Figure, ...]:
     tint = {name: index for index, name in enumerate(order)}
     overall = [series for name in order for series in smooth(name, _points(stages[name], lambda s: s.loss), tint[name])]
     note = " ".join([_windows(stages), "Faint: every step.", *(_events(stages[name]) for name in order)]).strip()
-    figures = [line_chart("Loss, overall", overall, steps, Axis("nats a token"), note=note)]
+    figures: list[Figure | None] = [line_chart("Loss, overall", overall, steps, Axis("nats a token"), note=note)]
     sources = [source for stage in stages.values() for source in _sources(stage)]
     by_source = colours(in_order(sources, results.recipe.data.sources))
     for name in order:
@@ -33,17 +34,17 @@ def training(results: Results) -> tuple[Figure, ...]:
             for source in in_order(_sources(stages[name]), by_source)
             for one in smooth(source, _source_points(stages[name], source), by_source[source], faint=False)
         ]
-        heading = f"Loss by source: {name}"
-        figures.append(line_chart(heading, series, steps, Axis("nats a token"), note="Running means."))
+        own = [
+            line_chart(f"Loss by source: {name}", series, steps, Axis("nats a token"), note="Running means."),
+        ]
         held_out = [
             Series(source, points, by_source[source], markers=True)
             for source in in_order(_sources(stages[name]), by_source)
             if (points := _held_out_points(stages[name], source))
         ]
-        heading = f"Held-out loss by source: {name}"
-        figures.append(
-            line_chart(heading, held_out, steps, Axis("nats a token"), note="Documents kept out of training.")
-        )
+        heading, note = f"Held-out loss by source: {name}", "Documents kept out of training."
+        own.append(line_chart(heading, held_out, steps, Axis("nats a token"), note=note))
+        figures += from_files(results, metrics([name]), own)
     single: Sequence[tuple[str, str, Callable[[TrainingStep], float | None], bool]] = (
         ("Learning rate", "learning rate", lambda step: step.learning_rate, False),
         ("Grad norm", "grad norm before clipping", lambda step: step.grad_norm, True),
@@ -62,7 +63,7 @@ def training(results: Results) -> tuple[Figure, ...]:
             )
         ]
         figures.append(line_chart(heading, series, steps, Axis(label, low=0)))
-    return tuple(figure for figure in figures if figure is not None)
+    return from_files(results, metrics(order), figures)
 
 
 def smooth(name: str, points: Sequence[Point], colour: int, *, faint: bool = True) -> list[Series]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prism.report.analysis_shapes import Change, TensorChange, WeightComparison
 from prism.report.charts.dots import DotSeries, Mark, Row, dot_chart
 from prism.report.charts.figure import Figure
+from prism.report.charts.grid import grid_chart
 from prism.report.charts.lines import Axis, Series, line_chart
 from prism.report.claims import NotRun, unchanged_percent
 from prism.report.results import Pair, Results
 from prism.report.sections.palette import pair_name, pairs
+from prism.report.sections.sources import from_files
+from prism.report.tables.subject import ROUNDED
+from prism.report.weight_shapes import Change, Changes, WeightComparison
 
 _Read = Callable[[Change], float | None]
+_MOST_GRIDS = 3
+_L2 = Axis("relative L2 (log scale)", log=True)
 
 
 @dataclass(frozen=True)
@@ -29,55 +34,67 @@ class WeightRow:
 
 @dataclass(frozen=True)
 class Weights:
+    """`figures` as the weights are stored, `in_bf16` of what is left after rounding; none where they are bf16."""
+
     components: tuple[str, ...]
     rows: tuple[WeightRow, ...]
     figures: tuple[Figure, ...]
+    in_bf16: tuple[Figure, ...]
 
 
 def weights(results: Results) -> Weights:
-    compared = [results.weights[pair] for pair in pairs(results) if pair in results.weights]
-    components = tuple(dict.fromkeys(name for one in compared for name in one.by_component))
-    sub_components = tuple(dict.fromkeys(name for one in compared for name in one.by_sub_component))
-    series = [DotSeries(pair_name(_pair(one)), index) for index, one in enumerate(compared)]
-    l2 = Axis("relative L2 (log scale)", log=True)
-    share = Axis("% of elements changed by less than 1%", low=0, high=100)
-
-    def dots(heading: str, names: Sequence[str], read: _Read, sub: bool, axis: Axis) -> Figure | None:
-        rows = [Row(name, _marks([_change(one, name, sub) for one in compared], read)) for name in names]
-        return dot_chart(heading, series, rows, axis, joined=True)
-
+    compared = {pair: results.weights[pair] for pair in pairs(results) if pair in results.weights}
+    plain = {pair: _as_stored(one) for pair, one in compared.items()}
+    rounded = {pair: one.in_bf16 for pair, one in compared.items() if one.in_bf16 is not None}
+    components = tuple(dict.fromkeys(name for one in plain.values() for name in one.by_component))
+    rows = []
+    for pair, one in compared.items():
+        rows.append(_row(pair, plain[pair], one.dtype, components))
+        rows += [_row(pair, rounded[pair], ROUNDED, components)] if pair in rounded else []
+    files = [_file(pair) for pair in compared]
     figures = [
-        dots("Relative change by component", components, _relative, False, l2),
-        _thresholds(compared),
-        dots("Relative change by sub-component", sub_components, _relative, True, l2),
-        dots("Unchanged by sub-component", sub_components, _unchanged, True, share),
-        _by_layer("Relative change by layer", compared, _mean_l2, Axis("relative L2 (log scale)", log=True)),
-        _by_layer("Unchanged by layer", compared, _mean_unchanged, Axis("% of elements", low=0)),
+        _dots("Relative change by component", plain, components, False, _relative, _L2),
+        _thresholds("Unchanged, by what counts as unchanged", plain),
+        _dots("Relative change by sub-component", plain, _parts(plain), True, _relative, _L2),
+        _dots("Unchanged by sub-component", plain, _parts(plain), True, _unchanged, _SHARE),
+        _by_layer("Relative change by layer", plain, _relative, _L2),
+        _by_layer("Unchanged by layer", plain, _unchanged, Axis("% of elements", low=0)),
     ]
-    rows = tuple(
-        WeightRow(
-            pair_name(_pair(one)),
-            one.dtype,
-            one.total.relative_l2,
-            _unchanged(one.total),
-            tuple(one.by_component[name].relative_l2 if name in one.by_component else None for name in components),
-        )
-        for one in compared
+    grids: list[Figure] = []
+    for pair in list(compared)[:_MOST_GRIDS]:
+        grids += from_files(results, [_file(pair)], [_grid(pair, compared[pair])])
+    in_bf16 = [
+        _thresholds("Unchanged in bf16, by what counts as unchanged", rounded),
+        _dots("Unchanged in bf16 by sub-component", rounded, _parts(rounded), True, _unchanged, _SHARE),
+    ]
+    return Weights(
+        components,
+        tuple(rows),
+        (*from_files(results, files, figures), *grids),
+        from_files(results, [_file(pair) for pair in rounded], in_bf16),
     )
-    return Weights(components, rows, tuple(figure for figure in figures if figure is not None))
 
 
-def _pair(one: WeightComparison) -> Pair:
-    return one.before, one.after
+_SHARE = Axis("% of elements changed by less than 1%", low=0, high=100)
 
 
-def _change(one: WeightComparison, name: str, sub: bool) -> Change | None:
-    return (one.by_sub_component if sub else one.by_component).get(name)
+def _file(pair: Pair) -> str:
+    return f"analysis/weights/{pair[0]}__{pair[1]}.json"
 
 
-def _marks(changes: Sequence[Change | None], read: _Read) -> tuple[Mark, ...]:
-    values = [(index, read(change)) for index, change in enumerate(changes) if change is not None]
-    return tuple(Mark(index, value) for index, value in values if value is not None)
+def _as_stored(one: WeightComparison) -> Changes:
+    return Changes(one.total, one.by_component, one.by_sub_component, one.by_layer)
+
+
+def _row(pair: Pair, one: Changes, dtype: str, components: Sequence[str]) -> WeightRow:
+    by_component = tuple(
+        one.by_component[name].relative_l2 if name in one.by_component else None for name in components
+    )
+    return WeightRow(pair_name(pair), dtype, one.total.relative_l2, _unchanged(one.total), by_component)
+
+
+def _parts(compared: Mapping[Pair, Changes]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for one in compared.values() for name in one.by_sub_component))
 
 
 def _relative(change: Change) -> float | None:
@@ -91,46 +108,51 @@ def _unchanged(change: Change) -> float | None:
         return None
 
 
-def _thresholds(compared: Sequence[WeightComparison]) -> Figure | None:
-    series = [
-        Series(pair_name(_pair(one)), sorted(one.total.unchanged_percent.items()), index, markers=True)
-        for index, one in enumerate(compared)
-    ]
-    return line_chart(
-        "Unchanged, by what counts as unchanged",
-        series,
-        Axis("relative change below, % (log scale)", log=True),
-        Axis("% of elements", low=0, high=100),
-    )
-
-
-def _by_layer(
-    heading: str,
-    compared: Sequence[WeightComparison],
-    read: Callable[[Sequence[TensorChange]], float | None],
-    axis: Axis,
+def _dots(
+    heading: str, compared: Mapping[Pair, Changes], names: Sequence[str], sub: bool, read: _Read, axis: Axis
 ) -> Figure | None:
+    series = [DotSeries(pair_name(pair), index) for index, pair in enumerate(compared)]
+    rows = []
+    for name in names:
+        found = [(one.by_sub_component if sub else one.by_component).get(name) for one in compared.values()]
+        values = [(index, read(change)) for index, change in enumerate(found) if change is not None]
+        rows.append(Row(name, tuple(Mark(index, value) for index, value in values if value is not None)))
+    return dot_chart(heading, series, rows, axis, joined=True)
+
+
+def _thresholds(heading: str, compared: Mapping[Pair, Changes]) -> Figure | None:
+    series = [
+        Series(pair_name(pair), sorted(one.total.unchanged_percent.items()), index, markers=True)
+        for index, (pair, one) in enumerate(compared.items())
+    ]
+    x = Axis("relative change below, % (log scale)", log=True)
+    return line_chart(heading, series, x, Axis("% of elements", low=0, high=100))
+
+
+def _by_layer(heading: str, compared: Mapping[Pair, Changes], read: _Read, axis: Axis) -> Figure | None:
     series = []
-    for index, one in enumerate(compared):
-        layers: dict[int, list[TensorChange]] = {}
-        for tensor in one.tensors:
-            if tensor.layer is not None:
-                layers.setdefault(tensor.layer, []).append(tensor)
-        points = [(float(layer), value) for layer in sorted(layers) if (value := read(layers[layer])) is not None]
-        series.append(Series(pair_name(_pair(one)), points, index, markers=True))
-    note = "Mean over a layer's tensors, weighted by their elements."
-    return line_chart(heading, series, Axis("layer", whole=True), axis, note=note)
+    for index, (pair, one) in enumerate(compared.items()):
+        values = [(float(layer), read(change)) for layer, change in sorted(one.by_layer.items())]
+        points = [(layer, value) for layer, value in values if value is not None]
+        series.append(Series(pair_name(pair), points, index, markers=True))
+    return line_chart(heading, series, Axis("layer", whole=True), axis, note="A layer's tensors pooled.")
 
 
-def _mean_l2(tensors: Sequence[TensorChange]) -> float | None:
-    return _weighted([(tensor.relative_l2, tensor.elements) for tensor in tensors])
+def _grid(pair: Pair, one: WeightComparison) -> Figure | None:
+    """Relative L2 of every part of every layer; of several tensors their mean, weighted by elements."""
+    found: dict[str, dict[int, list[tuple[float, int]]]] = {}
+    for tensor in one.tensors:
+        if tensor.layer is not None and tensor.relative_l2 is not None:
+            parts = found.setdefault(tensor.sub_component, {})
+            parts.setdefault(tensor.layer, []).append((tensor.relative_l2, tensor.elements))
+    rows = {
+        name: {layer: _mean(values) for layer, values in sorted(layers.items())}
+        for name, layers in sorted(found.items())
+    }
+    heading = f"Relative change by part and layer, {pair_name(pair)}"
+    return grid_chart(heading, rows, "layer", "relative L2", note="Shades by logarithm, each chart by its own scale.")
 
 
-def _mean_unchanged(tensors: Sequence[TensorChange]) -> float | None:
-    return _weighted([(tensor.unchanged_percent.get(1.0), tensor.elements) for tensor in tensors])
-
-
-def _weighted(values: Sequence[tuple[float | None, int]]) -> float | None:
-    known = [(value, weight) for value, weight in values if value is not None]
-    total = sum(weight for _, weight in known)
-    return sum(value * weight for value, weight in known) / total if total else None
+def _mean(values: Sequence[tuple[float, int]]) -> float:
+    total = sum(elements for _, elements in values)
+    return sum(value * elements for value, elements in values) / total if total else 0.0

@@ -3,13 +3,12 @@
 from prism.report.tables.build import TABLES, build_tables
 from prism.report.tables.latex import latex
 from prism.report.tables.markdown import markdown
-from prism.report.tables.table import Artifact, Cell, Column, Row, Table
+from prism.report.tables.table import Cell, Column, Row, Table
 from prism.report.tables.write import FORMATS, write_tables
 
 __all__ = [
     "FORMATS",
     "TABLES",
-    "Artifact",
     "Cell",
     "Column",
     "Row",

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prism.errors import UsageError
 from prism.report.results import Results
-from prism.report.tables import benchmarks, confidence, divergence, pipeline, sparsity, sub_components
+from prism.report.tables import confidence, divergence, pipeline, sparsity, sub_components
 from prism.report.tables.subject import Subject, subject_of
 from prism.report.tables.table import Table
 
 TABLES: Mapping[int, Callable[[Subject], Table]] = {
-    benchmarks.NUMBER: benchmarks.benchmark_table,
-    pipeline.NUMBER: pipeline.pipeline_table,
+    pipeline.BENCHMARKS: pipeline.benchmark_table,
+    pipeline.PIPELINE: pipeline.pipeline_table,
     divergence.NUMBER: divergence.divergence_table,
     confidence.NUMBER: confidence.confidence_table,
     sparsity.NUMBER: sparsity.sparsity_table,

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prism.report.analysis_shapes import Change, WeightComparison
-from prism.report.tables.subject import MIXES, Role, Subject
-from prism.report.tables.table import Artifact, Cell
+from prism.report.reading import Artifact
+from prism.report.tables.subject import MIXES, ROUNDED, Role, Subject
+from prism.report.tables.table import Cell
+from prism.report.weight_shapes import Change, WeightComparison
 
 Step = Literal["base_to_mid", "mid_to_rl", "base_to_rl"]
 STEPS: Mapping[str, str] = {"base_to_mid": "Base to MT", "mid_to_rl": "MT to RL", "base_to_rl": "Base to RL (no MT)"}
@@ -16,6 +17,8 @@ BF16_ONLY = (
     "Not compared: the paper's weights are bf16, the run's {dtype}. bf16 rounds small changes away, which leaves more "
     "elements unchanged."
 )
+
+OF_ROUNDED = "The run's fp32 weights were rounded to bf16 before they were compared, as the paper's exports are."
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,15 @@ def _pair(role: Role) -> Pair | None:
 
 def why_not_compared(comparison: WeightComparison | None) -> str | None:
     """Why the paper's figures can't be subtracted; None where they can, or where there is nothing to subtract from."""
-    if comparison is None or comparison.dtype == "bfloat16":
+    if comparison is None or comparison.dtype in ("bfloat16", ROUNDED):
         return None
     return BF16_ONLY.format(dtype=comparison.dtype or "of unknown type")
+
+
+def how_taken(subject: Subject) -> tuple[str, ...]:
+    """A note where the run's figures are of weights that were rounded for the comparison."""
+    rounded = any(one.in_bf16 is not None for one in subject.results.weights.values())
+    return (OF_ROUNDED,) if rounded else ()
 
 
 def artifact(subject: Subject, pair: Pair) -> tuple[Artifact, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prism.paper import paper_table
+from prism.report.reading import Artifact
 from prism.report.results import Stage
 from prism.report.sections.confidence import of_tasks
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import Role, Subject
-from prism.report.tables.table import DIGITS, Artifact, Cell, Column, Row, Table
+from prism.report.tables.table import DIGITS, Cell, Column, Row, Table
 from prism.tally.confidence import Confidence
 
 NUMBER = 15

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from prism.paper import PaperRow, paper_table
-from prism.report.analysis_shapes import WeightComparison
 from prism.report.tables import changes
 from prism.report.tables.beside import CONTEXT, model_title
 from prism.report.tables.changes import STEPS, Pair
 from prism.report.tables.compare import differences, paper_cell
 from prism.report.tables.subject import LEGEND, MIXES, Subject
 from prism.report.tables.table import DIGITS, Cell, Column, Row, Table
+from prism.report.weight_shapes import WeightComparison
 
 NUMBER = 12
 _TITLES = {"attention": "Attn", "mlp": "MLP", "mamba": "Mamba", "total": "Total", "unchanged": "Sparsity"}
@@ -43,6 +43,7 @@ def divergence_table(subject: Subject) -> Table:
             "Relative L2: norm of the change over norm of the old weights, the tensors of a component pooled. "
             "Sparsity: elements that changed by less than 1%, in percent.",
             "The run's Total and Sparsity are over all matrices. How the paper pools its Total isn't stated.",
+            *changes.how_taken(subject),
             LEGEND,
             *((CONTEXT,) if subject.model is None else ()),
         ),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from prism.paper import Benchmark, benchmarks, combine
+from prism.paper import Benchmark, above_chance, benchmarks, combine
 from prism.report.results import Stage
 from prism.report.shapes import Estimate, TaskResult
 from prism.report.tables.subject import Subject
@@ -12,6 +12,9 @@ from prism.report.tables.table import Cell
 
 INCOMPLETE = "An average is taken of all its parts or not at all."
 GREEDY = "Decoded greedily; the paper samples."
+ABOVE_CHANCE = (
+    "Rescaled between guessing and all right, as the Open LLM Leaderboard v2 does, and the paper's figures with it."
+)
 OWN_DOMAINS = {"general": "General", "code": "Code Avg", "science": "Science", "math": "Math Avg"}
 """Columns for a run without the paper's benchmarks: its own tasks, by domain."""
 
@@ -26,7 +29,34 @@ def score(subject: Subject, stage: Stage, name: str) -> Cell:
     task = next((stage.tasks[one] for one in benchmark.tasks if one in stage.tasks), None)
     if task is None:
         return missing(subject, stage)
-    return _cell(subject, stage, task, _unlike(task, benchmark))
+    estimate = benchmark_estimate(task, benchmark)
+    notes = (*_unlike(task, benchmark), *((ABOVE_CHANCE,) if benchmark.choices is not None else ()))
+    return _cell(subject, stage, task, estimate, notes)
+
+
+def benchmark_estimate(task: TaskResult, benchmark: Benchmark) -> Estimate | None:
+    """What a task measures of a benchmark, as a fraction; None where it lacks a metric or a subtask for that."""
+    main = task.main_metric()
+    names = benchmark.metrics or ((main,) if main is not None else ())
+    parts: list[tuple[Estimate | None, int | None]]
+    if isinstance(benchmark.choices, Mapping):
+        parts = [
+            (task.tasks[subtask].metrics.get(name) if subtask in task.tasks else None, choices)
+            for subtask, choices in benchmark.choices.items()
+            for name in names
+        ]
+    else:
+        parts = [(task.metrics.get(name), benchmark.choices) for name in names]
+    found = [_rescaled(estimate, choices) for estimate, choices in parts if estimate is not None]
+    if not found or len(found) < len(parts):
+        return None
+    return found[0] if len(found) == 1 else Estimate(*combine([(one.value, one.low, one.high) for one in found]))
+
+
+def _rescaled(estimate: Estimate, choices: int | None) -> Estimate:
+    if choices is None:
+        return estimate
+    return Estimate(*(above_chance(value, choices) for value in (estimate.value, estimate.low, estimate.high)))
 
 
 def own_score(subject: Subject, stage: Stage, domain: str) -> Cell:
@@ -36,7 +66,7 @@ def own_score(subject: Subject, stage: Stage, domain: str) -> Cell:
     tasks = [task for task in stage.tasks.values() if task.domain == domain and task.kind in ("generate", "choice")]
     if not tasks:
         return missing(subject, stage)
-    return mean([_cell(subject, stage, task, ()) for task in tasks])
+    return mean([_cell(subject, stage, task, _main(task), ()) for task in tasks])
 
 
 def own_tasks(stages: Sequence[Stage]) -> dict[str, list[str]]:
@@ -73,10 +103,10 @@ def mean(parts: Sequence[Cell]) -> Cell:
     return Cell(*combine(triples), sources=sources, notes=notes)
 
 
-def _cell(subject: Subject, stage: Stage, task: TaskResult, notes: tuple[str, ...]) -> Cell:
-    estimate, greedy = _estimate(task)
+def _cell(subject: Subject, stage: Stage, task: TaskResult, estimate: Estimate | None, notes: tuple[str, ...]) -> Cell:
     if estimate is None:
         return missing(subject, stage)
+    greedy = task.main_metric() == "pass_rate_greedy"
     path = f"stages/{stage.name}/evaluate/{task.task}.json"
     return Cell(
         100 * estimate.value,
@@ -87,19 +117,16 @@ def _cell(subject: Subject, stage: Stage, task: TaskResult, notes: tuple[str, ..
     )
 
 
+def _main(task: TaskResult) -> Estimate | None:
+    name = task.main_metric()
+    return None if name is None else task.metrics[name]
+
+
 def _left_out(task: TaskResult) -> tuple[str, ...]:
     """Which of the data's rows aren't part of the score."""
     told = [f"{count:,} {reason}" for reason, count in task.left_out.items()]
     told += [f"{task.skipped_too_long:,} longer than the context"] if task.skipped_too_long else []
     return (f"{task.task} leaves out, of the data's rows: {'; '.join(told)}.",) if told else ()
-
-
-def _estimate(task: TaskResult) -> tuple[Estimate | None, bool]:
-    """pass@1 as the mean over samples; without samples the greedy pass rate (then True); accuracy for choices."""
-    for name in ("pass_rate", "accuracy", "score"):
-        if name in task.metrics:
-            return task.metrics[name], False
-    return task.metrics.get("pass_rate_greedy"), "pass_rate_greedy" in task.metrics
 
 
 def _unlike(task: TaskResult, benchmark: Benchmark) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ def sparsity_table(subject: Subject) -> Table:
         (
             "Percent of the elements of all matrices whose relative change is below the threshold.",
             "The paper has this table for Granite-3.3 alone, and doesn't state the mixture.",
+            *changes.how_taken(subject),
             LEGEND,
             *((CONTEXT,) if subject.model is None else ()),
         ),

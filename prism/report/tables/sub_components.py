@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from prism.paper import paper_table
-from prism.report.analysis_shapes import Change, WeightComparison
 from prism.report.tables import changes, columns
 from prism.report.tables.beside import CONTEXT
 from prism.report.tables.changes import Pair
 from prism.report.tables.columns import Series
 from prism.report.tables.subject import LEGEND, Subject
 from prism.report.tables.table import Cell, Table
+from prism.report.weight_shapes import Change, WeightComparison
 
 NUMBER = 23
 _LABELS = {
@@ -56,6 +56,7 @@ def sub_component_table(subject: Subject) -> Table:
         (
             "Percent of the elements whose relative change is 1% or more.",
             "Delta: RL from the base model less RL after mid-training, in points.",
+            *changes.how_taken(subject),
             LEGEND,
             *((CONTEXT,) if subject.model is None else ()),
         ),

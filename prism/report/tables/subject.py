@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from data_prep.files import sha256_file
 from prism.paper import benchmarks, paper_model, paper_models
-from prism.report.analysis_shapes import WeightComparison
+from prism.report.reading import Artifact
 from prism.report.results import Results
-from prism.report.tables.table import Artifact
+from prism.report.weight_shapes import WeightComparison
 
 Kind = Literal["base", "mid", "rl"]
 MIXES = {"none": "-", "math": "M", "math_code": "MC", "math_code_science": "MCS"}
 """How the paper abbreviates mixtures."""
+
+ROUNDED = "bfloat16, rounded"
+"""How fp32 weights are compared that were rounded first."""
 
 LEGEND = "M = math, MC = math and code, MCS = math, code and science; MT = mid-training."
 
@@ -60,13 +63,27 @@ class Subject:
 
     def artifact(self, path: str) -> Artifact:
         """A file of the run with its hash."""
+        if not self.hashed:
+            self.hashed.update({one.path: one for one in self.results.artifacts})
         if path not in self.hashed:
-            read = {one.path: one.sha256 for one in self.results.artifacts}
-            self.hashed[path] = Artifact(path, read.get(path) or sha256_file(self.results.directory / path))
+            file = self.results.directory / path
+            self.hashed[path] = Artifact(path, file.stat().st_size, sha256_file(file))
         return self.hashed[path]
 
     def weights(self, before: str, after: str) -> WeightComparison | None:
-        return self.results.weights.get((before, after))
+        """As the paper takes it: of fp32 weights what is left after rounding both to bf16, where that was measured."""
+        found = self.results.weights.get((before, after))
+        if found is None or found.in_bf16 is None:
+            return found
+        rounded = found.in_bf16
+        return replace(
+            found,
+            total=rounded.total,
+            by_component=rounded.by_component,
+            by_sub_component=rounded.by_sub_component,
+            by_layer=rounded.by_layer,
+            dtype=ROUNDED,
+        )
 
 
 def subject_of(results: Results) -> Subject:

@@ -6,20 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from prism.report.reading import Artifact
+
 _T = TypeVar("_T")
 
 UNITS = {"percent": "%", "ratio": "relative L2", "tokens": "tokens", "nats": "nats a token"}
 """How a unit is written."""
 
 DIGITS = {"percent": 2, "ratio": 3, "tokens": 0, "nats": 3}
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file of the run that a figure comes from. `path` is relative to the run's folder."""
-
-    path: str
-    sha256: str
 
 
 @dataclass(frozen=True)

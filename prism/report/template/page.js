@@ -197,10 +197,24 @@
     mark();
   }
 
+  // A file that a link leads to is shown, though its list is closed.
+  function openTarget() {
+    const show = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      const list = target && target.closest("details:not([open])");
+      if (!list) return;
+      list.open = true;
+      target.scrollIntoView({ block: "center" });
+    };
+    addEventListener("hashchange", show);
+    show();
+  }
+
   themeButton();
   legendToggles();
   savers();
   reachable();
+  openTarget();
   for (const chart of document.querySelectorAll("svg.lines")) readings(chart);
   whereAmI();
 })();

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from prism.report.tables import Artifact, Cell, Column, Row, Table, latex, markdown, write_tables
+from prism.report.reading import Artifact
+from prism.report.tables import Cell, Column, Row, Table, latex, markdown, write_tables
 from prism.report.tables.latex import escaped
 
 ENVIRONMENTS = re.compile(r"\\(begin|end)\{(\w+)\}")
 
 
-SOURCE = Artifact("a_b.json", "0" * 64)
+SOURCE = Artifact("a_b.json", 2, "0" * 64)
 
 
 def small(**changes: object) -> Table:

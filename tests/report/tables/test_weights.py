@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prism.report.tables import Cell, Table
+from prism.report.tables.changes import OF_ROUNDED
 from tests.report import made_up_run
 from tests.report.tables.conftest import by_number, write_paper_run
 
@@ -37,15 +38,24 @@ def test_bf16_exports_are_compared_with_the_paper(paper_tables: dict[int, Table]
 
 @pytest.mark.parametrize("number", [12, 22, 23])
 def test_other_weights_leave_the_papers_column_with_the_reason(tmp_path: Path, number: int) -> None:
-    table = by_number(write_paper_run(tmp_path, dtype="float32"))[number]
+    table = by_number(write_paper_run(tmp_path, dtype="mixed"))[number]
     heads = [*titles(table), *(label for row in table.rows for label in row.labels)]
     assert any("paper" in head for head in heads)
     assert "difference" not in heads
-    assert any("the run's float32" in note and note.startswith("Not compared") for note in table.footnotes)
+    assert any("the run's mixed" in note and note.startswith("Not compared") for note in table.footnotes)
+
+
+def test_fp32_weights_are_compared_with_the_paper_after_rounding(tmp_path: Path) -> None:
+    made = by_number(write_paper_run(tmp_path, dtype="float32"))
+    ours = cells(made[12], "Base to MT (base, mid)", "run")["Sparsity"]
+    assert ours.value == pytest.approx(4.0 + 5), "what the analysis has for bf16, not 4.0 for fp32"
+    assert cells(made[12], "Base to MT (base, mid)", "difference")["Total"].value == pytest.approx(0.2 - 0.175)
+    assert all(OF_ROUNDED in made[number].notes for number in (12, 22, 23))
 
 
 def test_bf16_tables_say_nothing_of_masters(paper_tables: dict[int, Table]) -> None:
     assert not any("Not compared" in note for number in (12, 22, 23) for note in paper_tables[number].footnotes)
+    assert not any(OF_ROUNDED in paper_tables[number].notes for number in (12, 22, 23))
 
 
 def test_the_paper_of_another_step_or_mixture_is_not_taken(tmp_path: Path) -> None:
