@@ -58,6 +58,32 @@ def attention(
     )
 
 
+def attention_of_one(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, scale: float | None = None
+) -> Tensor:
+    """One query a sequence, as decoding has it.
+
+    On a CPU, torch's fused attention is slower here than two products and a softmax.
+
+    Shapes: query (batch, groups, heads of a group, dim), key and value (batch, groups, all, dim) -> (batch, groups,
+    heads of a group, dim).
+
+    Args:
+        bias: what is added to the scores, (batch x groups, 1, all).
+        scale: of the scores; dim^-0.5 by default.
+    """
+    batch, groups, heads, dim = query.shape
+    if query.device.type != "cpu" or query.dtype != torch.float32:
+        q = query.reshape(batch, groups * heads, 1, dim)
+        mask = None if bias is None else bias.view(batch, groups, 1, 1, -1).expand(-1, -1, heads, -1, -1).flatten(1, 2)
+        out = attention(q, key, value, mask=mask, scale=scale)
+        return out.view(batch, groups, heads, dim)
+    q, k, v = (part.flatten(0, 1) for part in (query, key, value))
+    scale = dim**-0.5 if scale is None else scale
+    scores = torch.bmm(q * scale, k.mT) if bias is None else torch.baddbmm(bias, q, k.mT, alpha=scale)
+    return torch.bmm(torch.softmax(scores, -1), v).view(batch, groups, heads, dim)
+
+
 def windowed(bias: Tensor | None, positions: Tensor, end: int, window: int, dtype: torch.dtype) -> Tensor:
     """What to add to the scores of one query a row, so that it also sees no more than `window` keys.
 

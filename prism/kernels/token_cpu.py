@@ -1,101 +1,26 @@
 """Compiled steps of decoding on a CPU, in float32: one token a sequence is too little work for torch's operators.
 
-A step of the miniature is some twenty operators a layer, of which each costs more to start than to do. Here RoPE, cache
-and attention are one pass that reads every key once, and only those that its own sequence has; so are the norm and
-SwiGLU. Each result depends on its own row alone, so neither on the batch nor on the number of threads.
+A step of the miniature is some twenty operators a layer, of which most cost more to start than to do. Here RoPE, cache
+and attention are one pass that reads every key once, and only those that its own sequence has; the norm and SwiGLU are
+one each. A row's result depends on that row alone. They take numpy arrays and write what they find into the last one:
+`prism.megatron.decode_cpu` calls them on weights and buffers in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
-import torch
-from torch import Tensor
 
-from prism.kernels.rope import Rotation
-
-_Attend = Callable[..., None]
-
-_SHARED_FROM = 2_000_000
-"""Multiplications from which threads share the slots: about half a millisecond of one core."""
-
+_Pass = Callable[..., None]
 _compiled = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LEAST = np.float32(-87.0)
 _SHIFT = np.int32(23)
-
-
-def serves(x: Tensor) -> bool:
-    """Whether these are for x: without gradients, float32 on a CPU."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
-
-
-def attend_token(
-    mixed: Tensor,
-    rotation: Rotation | None,
-    lengths: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    *,
-    scale: float,
-    window: int | None,
-    positions: int,
-) -> Tensor:
-    """Turns queries and keys of one token a slot, stores key and value, and attends to all that the slot holds.
-
-    Shapes: mixed (slots, groups, heads of a group + 2, dim): queries, key, value; lengths (slots,) before this token;
-    keys and values (slots, groups, capacity, dim), written to -> (slots, groups x heads x dim).
-
-    Args:
-        rotation: of queries and keys, an angle a slot; None without RoPE.
-        window: how many positions are seen, this one counted.
-        positions: of all slots together, about: whether threads share the work.
-    """
-    slots, groups, rows, dim = mixed.shape
-    out = mixed.new_empty(slots, groups, rows - 2, dim)
-    if rotation is None:
-        cos, sin = mixed.new_ones(slots, dim), mixed.new_zeros(slots, dim)
-    else:
-        cos, sin = rotation.cos.view(slots, dim), rotation.sin.view(slots, dim)
-    arrays = [one.numpy() for one in (mixed, cos, sin, lengths, keys, values)]
-    attend, result = _attend(dim), out.numpy()
-
-    def share(start: int, end: int) -> None:
-        attend(*arrays, np.float32(scale), window or 0, result, start, end)
-
-    threads = torch.get_num_threads()
-    if threads == 1 or 2 * positions * groups * (rows - 2) * dim < _SHARED_FROM:
-        share(0, slots)
-    else:
-        part = -(-slots // (2 * threads))
-        begins = range(0, slots, part)
-        list(_pool(threads).map(share, begins, [min(slots, begin + part) for begin in begins]))
-    return out.view(slots, -1)
-
-
-def rms_norm_rows(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    """`prism.kernels.norm.rms_norm` of a matrix, (rows, width)."""
-    out = torch.empty_like(x)
-    _rms_norm(x.numpy(), weight.detach().numpy(), np.float32(epsilon), out.numpy())
-    return out
-
-
-def swiglu_rows(x: Tensor) -> Tensor:
-    """`prism.kernels.activation.swiglu` of a matrix, (rows, 2 x width) -> (rows, width)."""
-    out = x.new_empty(len(x), x.shape[1] // 2)
-    _swiglu(x.numpy(), out.numpy())
-    return out
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="attention")
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -122,7 +47,8 @@ def _exp(x: Any, bits: Any, powers: Any, count: int) -> None:
 
 
 @_compiled
-def _rms_norm(x: Any, weight: Any, epsilon: Any, out: Any) -> None:
+def rms_norm(x: Any, weight: Any, epsilon: Any, out: Any) -> None:
+    """`prism.kernels.norm.rms_norm` of a matrix, (rows, width)."""
     rows, width = x.shape
     for row in range(rows):
         source, target = x[row], out[row]
@@ -135,7 +61,8 @@ def _rms_norm(x: Any, weight: Any, epsilon: Any, out: Any) -> None:
 
 
 @_compiled
-def _swiglu(x: Any, out: Any) -> None:
+def swiglu(x: Any, out: Any) -> None:
+    """`prism.kernels.activation.swiglu` of a matrix, (rows, 2 x width) -> (rows, width)."""
     rows, width = out.shape
     e, powers = np.empty(width, np.float32), np.empty(width, np.int32)
     bits = e.view(np.int32)
@@ -151,23 +78,30 @@ def _swiglu(x: Any, out: Any) -> None:
 
 
 @cache
-def _attend(dim: int) -> _Attend:
-    """The pass for heads of `dim`, which the compiler has to know to keep a head in registers."""
+def attend(dim: int) -> _Pass:
+    """The pass for heads of `dim`, which the compiler has to know to keep a head in registers.
+
+    It turns queries and keys of one token a slot, stores key and value, and attends to all that the slot holds.
+
+    Shapes: mixed (slots, groups, heads of a group + 2, dim): queries, key, value; cos and sin (positions, dim), as
+    `prism.kernels.rope.Rotation` has them; lengths (slots,) before this token; keys and values (slots, groups,
+    capacity, dim), written to; out (slots, groups, heads, dim). `window`: positions that are seen, this one counted; 0
+    sees all.
+    """
     half = dim // 2
 
     @_compiled
     def attend(
-        mixed: Any, cos: Any, sin: Any, lengths: Any, keys: Any, values: Any,
-        scale: Any, window: Any, out: Any, start: Any, end: Any,
-    ) -> None:  # fmt: skip
+        mixed: Any, cos: Any, sin: Any, lengths: Any, keys: Any, values: Any, scale: Any, window: Any, out: Any
+    ) -> None:
         groups, heads = mixed.shape[1], mixed.shape[2] - 2
         weights, powers = np.empty(keys.shape[2], np.float32), np.empty(keys.shape[2], np.int32)
         bits, query = weights.view(np.int32), np.empty(dim, np.float32)
-        for slot in range(start, end):
+        for slot in range(len(lengths)):
             last = lengths[slot]
             first = max(0, last + 1 - window) if window > 0 else 0
             seen, fours = last + 1 - first, (last + 1 - first) // 4 * 4
-            turn, lift = cos[slot], sin[slot]
+            turn, lift = cos[last], sin[last]
             for group in range(groups):
                 source, target = mixed[slot, group, heads], keys[slot, group, last]
                 for at in range(half):
@@ -216,5 +150,5 @@ def _attend(dim: int) -> _Attend:
                     for at in range(dim):
                         result[at] /= total
 
-    compiled: _Attend = attend
+    compiled: _Pass = attend
     return compiled

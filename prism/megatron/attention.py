@@ -16,7 +16,7 @@ from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
-from prism.kernels.attention import attention, attention_from
+from prism.kernels.attention import attention, attention_from, attention_of_one
 from prism.kernels.rope import rotate
 from prism.megatron.context_parallel import gather_sequence, ranks
 from prism.megatron.decode import DecodeContext
@@ -103,7 +103,12 @@ class PrismSelfAttention(SelfAttention):
 
         Args: angles: see `DecodeContext.rotation_of_tokens`; None without RoPE.
         """
-        core, dim = self.core_attention, self.hidden_size_per_attention_head
-        mixed = rows_times(self.linear_qkv, hidden).view(len(hidden), self.num_query_groups_per_partition, -1, dim)
-        rotation = None if angles is None else context.rotation_of_tokens(angles, hidden.dtype)
-        return context.attend(self.layer_number, mixed, rotation, core.softmax_scale, core.window)
+        slots, core = len(hidden), self.core_attention
+        groups = self.num_query_groups_per_partition
+        mixed = rows_times(self.linear_qkv, hidden).view(slots, groups, -1, self.hidden_size_per_attention_head)
+        roped, value = mixed[:, :, :-1], mixed[:, :, -1]
+        if angles is not None:
+            roped = context.rotation_of_tokens(angles, hidden.dtype).of(roped)
+        keys, values = context.append(self.layer_number, roped[:, :, -1], value)
+        bias = context.bias(groups, core.window, hidden.dtype)
+        return attention_of_one(roped[:, :, :-1], keys, values, bias, core.softmax_scale).view(slots, -1)

@@ -7,20 +7,22 @@ after a prompt's end is never attended to, is overwritten by the tokens that fol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from megatron.core.inference.contexts import BaseInferenceContext
 from torch import Tensor
 
-from prism.kernels.attention import attention, windowed
+from prism.kernels.attention import windowed
 from prism.kernels.rope import Rotation, rotation
-from prism.kernels.token_cpu import attend_token, serves
 
 if TYPE_CHECKING:
     from prism.megatron.mamba import MambaState
+
+Part = Callable[[Tensor, Any, Tensor | None], Tensor]
+"""A part of a layer on one token a slot: (slots, hidden), the context, RoPE's angles -> (slots, hidden)."""
 
 _BLOCK = 64
 """Caches grow by whole blocks of positions, to half as much again at least."""
@@ -61,13 +63,16 @@ class DecodeContext(BaseInferenceContext):
         self._caches: dict[int, KeyValueCache] = {}
         self._host_lengths = [0] * slots
         self._reach = 0
-        self._biases: dict[int | None, Tensor | None] = {}
+        self._biases: dict[tuple[int, int | None], Tensor | None] = {}
         self.new_lengths = self.lengths
         """In a pass over prompts: their lengths, (prompts,)."""
         self.sources = self.lengths
         """In a pass over prompts: which of them each of `rows` takes."""
         self._rotation: Rotation | None = None
         self._places: dict[int, Tensor] = {}
+        self._tables: tuple[Tensor, Tensor] | None = None
+        self.plan: list[Part] | None = None
+        """How a token goes through the layers, for as many slots as there are: see `prism.megatron.decode_step`."""
 
     @property
     def decoding(self) -> bool:
@@ -121,7 +126,7 @@ class DecodeContext(BaseInferenceContext):
         rows = torch.tensor(slots, device=self.lengths.device)
         self.lengths = self.lengths[rows]
         self._host_lengths = [self._host_lengths[slot] for slot in slots]
-        self.max_batch_size = len(slots)
+        self.max_batch_size, self.plan = len(slots), None
         for cache in self._caches.values():
             cache.keep(rows)
         for number, state in self.mamba_states.items():
@@ -141,44 +146,42 @@ class DecodeContext(BaseInferenceContext):
             self._rotation = rotation(angles[self.lengths], dtype)
         return self._rotation
 
+    def rotation_tables(self, angles: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
+        """cos and sin of all positions, (positions, dim), as `Rotation` has them; without RoPE they turn by nothing.
+
+        Args: angles: see `rotation_of_tokens`.
+        """
+        if self._tables is None or len(self._tables[0]) < self.max_sequence_length:
+            still = torch.zeros(self.max_sequence_length, 1, 1, dim, device=self.lengths.device)
+            turned = rotation(still if angles is None else angles, torch.float32)
+            self._tables = turned.cos.view(-1, dim).contiguous(), turned.sin.view(-1, dim).contiguous()
+        return self._tables
+
+    def bias(self, groups: int, window: int | None, dtype: torch.dtype) -> Tensor | None:
+        """What is added to the scores of one token a slot, (slots x groups, 1, positions); None adds nothing."""
+        key = groups, window
+        if key not in self._biases:
+            found = None
+            if min(self._host_lengths) < self._reach - 1:
+                seen = torch.arange(self._reach, device=self.lengths.device)[None, :] <= self.lengths[:, None]
+                found = torch.where(seen, 0.0, float("-inf"))[:, None, :]
+            if window is not None and self._reach > window:
+                found = windowed(found, self.lengths, self._reach, window, torch.float32)
+            self._biases[key] = None if found is None else found.to(dtype).repeat_interleave(groups, 0)
+        return self._biases[key]
+
     def enter(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Stores the keys and values of prompts in their slots: (width, prompts, groups, dim)."""
         assert self.rows is not None
         width, _, groups, dim = key.shape
-        cache = self._cache(layer, key, groups, dim)
+        cache = self.cache(layer, key, groups, dim)
         cache.keys[self.rows, :, :width] = key.permute(1, 2, 0, 3)[self.sources]
         cache.values[self.rows, :, :width] = value.permute(1, 2, 0, 3)[self.sources]
 
-    def attend(
-        self, layer: int, mixed: Tensor, rotation: Rotation | None, scale: float | None, window: int | None
-    ) -> Tensor:
-        """Stores one token a slot and attends to all that each holds.
-
-        Args:
-            mixed: queries, key and value of each group, (slots, groups, heads of a group + 2, dim).
-            rotation: of queries and keys; None without RoPE.
-            scale: of the scores; dim^-0.5 by default.
-            window: how many positions are seen, this one counted.
-
-        Returns:
-            (slots, groups x heads x dim).
-        """
-        slots, groups, _, dim = mixed.shape
-        cache = self._cache(layer, mixed, groups, dim)
-        scale = dim**-0.5 if scale is None else scale
-        if serves(mixed):
-            seen = sum(self._host_lengths)
-            return attend_token(
-                mixed, rotation, self.lengths, cache.keys, cache.values, scale=scale, window=window, positions=seen
-            )
-        roped = mixed[:, :, :-1] if rotation is None else rotation.of(mixed[:, :, :-1])
-        keys, values = self._append(cache, roped[:, :, -1], mixed[:, :, -1])
-        queries = roped[:, :, :-1].reshape(slots, -1, 1, dim)
-        return attention(queries, keys, values, mask=self._bias_of(window, mixed.dtype), scale=scale).view(slots, -1)
-
-    def _append(self, cache: KeyValueCache, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Stores those of one token a slot, (slots, groups, dim); returns all, (slots, groups, positions, dim)."""
         slots, groups, dim = key.shape
+        cache = self.cache(layer, key, groups, dim)
         places = self._places.get(groups)
         if places is None:
             rows = torch.arange(slots * groups, device=key.device) * self.max_sequence_length
@@ -187,19 +190,8 @@ class DecodeContext(BaseInferenceContext):
         cache.values.view(-1, dim).index_copy_(0, places, value.reshape(-1, dim))
         return cache.keys[:, :, : self._reach], cache.values[:, :, : self._reach]
 
-    def _bias_of(self, window: int | None, dtype: torch.dtype) -> Tensor | None:
-        """What is added to the scores of one token a slot, (slots, 1, 1, positions); None adds nothing."""
-        if window not in self._biases:
-            found = None
-            if min(self._host_lengths) < self._reach - 1:
-                seen = torch.arange(self._reach, device=self.lengths.device)[None, :] <= self.lengths[:, None]
-                found = torch.where(seen, 0.0, float("-inf"))[:, None, :]
-            if window is not None and self._reach > window:
-                found = windowed(found, self.lengths, self._reach, window, torch.float32)
-            self._biases[window] = None if found is None else found.to(dtype)[:, None]
-        return self._biases[window]
-
-    def _cache(self, layer: int, like: Tensor, groups: int, dim: int) -> KeyValueCache:
+    def cache(self, layer: int, like: Tensor, groups: int, dim: int) -> KeyValueCache:
+        """Of a layer, made where it isn't there yet. Args: like: of the same type and device."""
         cache = self._caches.get(layer)
         if cache is None:
             shape = (len(self.lengths), groups, self.max_sequence_length, dim)

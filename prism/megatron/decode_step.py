@@ -7,6 +7,8 @@ what is computed is the same, and `tests/megatron/test_decode.py` holds it to th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,9 +16,9 @@ from megatron.core.ssm.mamba_layer import MambaLayer
 from torch import Tensor
 
 from prism.kernels.norm import rms_norm
-from prism.kernels.token_cpu import rms_norm_rows, serves
 from prism.megatron.attention import PrismSelfAttention
-from prism.megatron.decode import DecodeContext
+from prism.megatron.decode import DecodeContext, Part
+from prism.megatron.decode_cpu import CompiledAttention, CompiledMLP, serves
 from prism.megatron.linear import PrismRowParallelLinear
 from prism.megatron.mlp import PrismMLP
 from prism.megatron.multipliers import residual_multiplier
@@ -36,29 +38,51 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
     angles = None
     if getattr(module, "position_embedding_type", None) == "rope":
         angles = module.rotary_pos_emb(context.max_sequence_length)
-    multiplier = residual_multiplier(module)
-    for layer in module.decoder.layers:
-        x = _through(layer, x, context, angles, multiplier)
+    if context.plan is None:
+        multiplier = residual_multiplier(module)
+        context.plan = [part for layer in module.decoder.layers for part in _parts(layer, multiplier, len(x))]
+    for part in context.plan:
+        x = part(x, context, angles)
     if not module.post_process:
         return x[None]
     norm = module.decoder.final_norm if hasattr(module.decoder, "final_norm") else module.decoder.final_layernorm
     tied = module.share_embeddings_and_output_weights
     weight = module.shared_embedding_or_output_weight() if tied else None
-    logits: Tensor = module.output_layer(_normed(norm, x)[None], weight=weight, runtime_gather_output=True)[0]
+    logits: Tensor = module.output_layer(norm(x)[None], weight=weight, runtime_gather_output=True)[0]
     return logits
 
 
-def _through(layer: Any, x: Tensor, context: DecodeContext, angles: Tensor | None, multiplier: float) -> Tensor:
-    """(slots, hidden) -> (slots, hidden)."""
+def _parts(layer: Any, multiplier: float, slots: int) -> Iterator[Part]:
+    """What a layer adds to the residual stream, one after the other."""
     if isinstance(layer, MambaLayer):
-        return _add(x, layer.mixer.out_proj, layer.mixer.token(_normed(layer.norm, x), context), multiplier)
+        yield partial(_mamba, layer, multiplier)
+        return
     attention, mlp = layer.self_attention, layer.mlp
     if isinstance(attention, PrismSelfAttention):
-        seen = attention.token(_normed(layer.input_layernorm, x), context, angles)
-        x = _add(x, attention.linear_proj, seen, multiplier)
+        norm = layer.input_layernorm
+        compiled = serves(norm, attention.linear_qkv, attention.linear_proj)
+        yield (
+            CompiledAttention(norm, attention, multiplier, slots)
+            if compiled
+            else partial(_attention, layer, multiplier)
+        )
     if isinstance(mlp, PrismMLP):
-        x = _add(x, mlp.linear_fc2, mlp.token(_normed(layer.pre_mlp_layernorm, x)), multiplier)
-    return x
+        norm = layer.pre_mlp_layernorm
+        compiled = serves(norm, mlp.linear_fc1, mlp.linear_fc2)
+        yield CompiledMLP(norm, mlp, multiplier, slots) if compiled else partial(_mlp, layer, multiplier)
+
+
+def _mamba(layer: Any, multiplier: float, x: Tensor, context: DecodeContext, angles: Tensor | None) -> Tensor:
+    return _add(x, layer.mixer.out_proj, layer.mixer.token(_normed(layer.norm, x), context), multiplier)
+
+
+def _attention(layer: Any, multiplier: float, x: Tensor, context: DecodeContext, angles: Tensor | None) -> Tensor:
+    seen = layer.self_attention.token(_normed(layer.input_layernorm, x), context, angles)
+    return _add(x, layer.self_attention.linear_proj, seen, multiplier)
+
+
+def _mlp(layer: Any, multiplier: float, x: Tensor, context: DecodeContext, angles: Tensor | None) -> Tensor:
+    return _add(x, layer.mlp.linear_fc2, layer.mlp.token(_normed(layer.pre_mlp_layernorm, x)), multiplier)
 
 
 def _add(x: Tensor, projection: Any, inner: Tensor, multiplier: float) -> Tensor:
@@ -70,4 +94,4 @@ def _add(x: Tensor, projection: Any, inner: Tensor, multiplier: float) -> Tensor
 
 def _normed(norm: TorchRMSNorm, x: Tensor) -> Tensor:
     assert norm.eps is not None
-    return (rms_norm_rows if serves(x) else rms_norm)(x, norm.weight, norm.eps)
+    return rms_norm(x, norm.weight, norm.eps)

@@ -9,7 +9,6 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch import Tensor
 
 from prism.kernels.activation import squared_relu, swiglu
-from prism.kernels.token_cpu import serves, swiglu_rows
 from prism.megatron.linear import column_parallel, row_parallel, rows_times
 
 
@@ -28,10 +27,7 @@ class PrismMLP(MLP):
 
     def token(self, hidden: Tensor) -> Tensor:
         """One token a slot, up to linear_fc2: (slots, hidden) -> (slots, inner width on this rank)."""
-        inner = rows_times(self.linear_fc1, hidden)
-        if self.config.gated_linear_unit and serves(inner):
-            return swiglu_rows(inner)
-        return self._activated(inner)
+        return self._activated(rows_times(self.linear_fc1, hidden))
 
     def _activated(self, inner: Tensor) -> Tensor:
         return swiglu(inner) if self.config.gated_linear_unit else squared_relu(inner)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.kernels.attention import attention, attention_from, windowed
+from prism.kernels.attention import attention, attention_from, attention_of_one, windowed
 
 
 def inputs(length: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -114,3 +114,17 @@ def test_a_window_on_rows_of_their_own_positions_is_the_matrix_s_row() -> None:
     seen = (causal(10) & window_mask(10, 4))[positions]
     found = windowed(bias, positions, 10, 4, torch.float32)[:, 0]
     assert torch.equal(found == 0, seen)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_query_a_sequence_is_the_last_row_of_the_matrix(dtype: torch.dtype, with_bias: bool) -> None:
+    query, key, value = (part.to(dtype) for part in inputs(30))
+    bias = None
+    seen = torch.ones(30, 30, dtype=torch.bool)
+    if with_bias:
+        bias = torch.where(torch.arange(30) < 17, 0.0, float("-inf")).to(dtype).expand(4, 1, 30)
+        seen = torch.arange(30)[None, :] < 17
+    found = attention_of_one(query[:, :, -1].view(2, 2, 2, 8), key, value, bias, scale=0.3)
+    expected = by_matrix(query * 0.3 * 8**0.5, key, value, seen.expand(30, 30))[:, :, -1]
+    torch.testing.assert_close(found.view(2, 4, 8), expected, rtol=1e-5, atol=1e-6)

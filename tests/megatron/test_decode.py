@@ -11,6 +11,7 @@ from prism.errors import BadInput
 from prism.generate.megatron import MegatronLanguageModel
 from prism.generate.protocol import Request, Response, Sampling
 from prism.generate.sampling import sample_seed
+from prism.megatron import decode_step
 from prism.megatron.build import build_model
 from prism.megatron.initialise import initialise
 from prism.megatron.parallel import Layout
@@ -46,6 +47,15 @@ def difference(model: MegatronLanguageModel, asked: Sequence[Request], responses
     )
 
 
+@pytest.fixture(params=["compiled", "torch"])
+def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether a token's parts are compiled, or torch's operators as on a GPU."""
+    if request.param == "torch":
+        monkeypatch.setattr(decode_step, "serves", lambda *_: False)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("steps")
 def test_decoding_in_slots_equals_the_full_forward(language_model: MegatronLanguageModel) -> None:
     asked = requests(40)
     assert difference(language_model, asked, language_model.generate(asked, Sampling(1.0, 1.0, 20, (STOP,)))) < 2e-5
@@ -105,6 +115,7 @@ def test_a_prompt_that_fills_the_context_is_refused(language_model: MegatronLang
         language_model.generate([Request([1], 0), Request([2] * 64, 0)], Sampling(1.0, 1.0, 4, ()))
 
 
+@pytest.mark.usefixtures("steps")
 def test_a_sliding_window_holds_across_slots(alone: Layout) -> None:
     sizes = load_recipe("miniature").model.model_copy(update={"sliding_window": 8})
     module = build_model(sizes, VOCABULARY, alone, "fp32")
