@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Part = Callable[[Tensor, Any, Tensor | None], Tensor]
 """A part of a layer on one token a slot: (slots, hidden), the context, RoPE's angles -> (slots, hidden)."""
 
+Head = Callable[[Tensor], Tensor]
+"""(slots, hidden) -> (slots, vocabulary)."""
+
 _BLOCK = 64
 """Caches grow by whole blocks of positions, to half as much again at least."""
 
@@ -73,6 +76,8 @@ class DecodeContext(BaseInferenceContext):
         self._tables: tuple[Tensor, Tensor] | None = None
         self.plan: list[Part] | None = None
         """How a token goes through the layers, for as many slots as there are: see `prism.megatron.decode_step`."""
+        self.head: Head | None = None
+        """What makes logits of it."""
 
     @property
     def decoding(self) -> bool:
@@ -126,7 +131,7 @@ class DecodeContext(BaseInferenceContext):
         rows = torch.tensor(slots, device=self.lengths.device)
         self.lengths = self.lengths[rows]
         self._host_lengths = [self._host_lengths[slot] for slot in slots]
-        self.max_batch_size, self.plan = len(slots), None
+        self.max_batch_size, self.plan, self.head = len(slots), None, None
         for cache in self._caches.values():
             cache.keep(rows)
         for number, state in self.mamba_states.items():

@@ -18,14 +18,14 @@ from prism.megatron.attention import PrismSelfAttention
 from prism.megatron.decode import DecodeContext
 from prism.megatron.linear import PrismColumnParallelLinear, PrismRowParallelLinear
 from prism.megatron.mlp import PrismMLP
+from prism.megatron.multipliers import LogitsRule
 from prism.megatron.norm import TorchRMSNorm
 
 
 def serves(norm: TorchRMSNorm, first: Any, last: Any) -> bool:
     """Whether a part with these projections can be computed here."""
     return (
-        norm.weight.device.type == "cpu"
-        and norm.weight.dtype == torch.float32
+        _on_cpu(norm)
         and type(first) is PrismColumnParallelLinear
         and type(last) is PrismRowParallelLinear
         and first.bias is None
@@ -33,6 +33,15 @@ def serves(norm: TorchRMSNorm, first: Any, last: Any) -> bool:
         and not first.gather_output
         and last.tp_group.size() == 1
     )
+
+
+def serves_head(norm: TorchRMSNorm, output_layer: Any) -> bool:
+    """Whether logits can be computed here."""
+    return _on_cpu(norm) and output_layer.tp_group.size() == 1 and output_layer.bias is None
+
+
+def _on_cpu(norm: TorchRMSNorm) -> bool:
+    return norm.weight.device.type == "cpu" and norm.weight.dtype == torch.float32
 
 
 class _Buffer:
@@ -99,3 +108,13 @@ class CompiledMLP:
         else:
             active = squared_relu(self._inner.tensor)
         return torch.addmm(x, active, self._last, alpha=self._multiplier, out=x)
+
+
+class CompiledHead:
+    """Logits of a model chunk that ends the pipeline, (slots, hidden) -> (slots, vocabulary)."""
+
+    def __init__(self, norm: TorchRMSNorm, weight: Tensor, rule: LogitsRule, slots: int) -> None:
+        self._norm, self._weight, self._rule = _Norm(norm, slots), weight.detach().t(), rule
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._rule.hook(None, None, (torch.mm(self._norm(x), self._weight), None))[0]

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from prism.kernels.norm import rms_norm
 from prism.megatron.attention import PrismSelfAttention
-from prism.megatron.decode import DecodeContext, Part
-from prism.megatron.decode_cpu import CompiledAttention, CompiledMLP, serves
+from prism.megatron.decode import DecodeContext, Head, Part
+from prism.megatron.decode_cpu import CompiledAttention, CompiledHead, CompiledMLP, serves, serves_head
 from prism.megatron.linear import PrismRowParallelLinear
 from prism.megatron.mlp import PrismMLP
 from prism.megatron.multipliers import residual_multiplier
@@ -45,10 +45,23 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
         x = part(x, context, angles)
     if not module.post_process:
         return x[None]
+    if context.head is None:
+        context.head = _head(module, len(x))
+    return context.head(x)[None]
+
+
+def _head(module: Any, slots: int) -> Head:
+    """From the residual stream to logits."""
     norm = module.decoder.final_norm if hasattr(module.decoder, "final_norm") else module.decoder.final_layernorm
     tied = module.share_embeddings_and_output_weights
     weight = module.shared_embedding_or_output_weight() if tied else None
-    logits: Tensor = module.output_layer(norm(x)[None], weight=weight, runtime_gather_output=True)[0]
+    if serves_head(norm, module.output_layer):
+        return CompiledHead(norm, module.output_layer.weight if weight is None else weight, module.logits_rule, slots)
+
+    def logits(x: Tensor) -> Tensor:
+        found: Tensor = module.output_layer(norm(x)[None], weight=weight, runtime_gather_output=True)[0]
+        return found[0]
+
     return logits
 
 

@@ -52,6 +52,7 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """Whether a token's parts are compiled, or torch's operators as on a GPU."""
     if request.param == "torch":
         monkeypatch.setattr(decode_step, "serves", lambda *_: False)
+        monkeypatch.setattr(decode_step, "serves_head", lambda *_: False)
     return str(request.param)
 
 
