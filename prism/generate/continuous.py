@@ -128,7 +128,7 @@ class ContinuousBatch:
 
     def _release(self, said: Sequence[int] = ()) -> None:
         """Takes the responses that have just ended, and those in the slots `said`, out of their slots."""
-        stopped = torch.isin(self._last, self._stops)
+        stopped = (self._last[:, None] == self._stops).any(-1)
         over = stopped | (self._counts >= self._most)
         over[list(said)] = True
         ended = (self._taken & over).nonzero().squeeze(1)

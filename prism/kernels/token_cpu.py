@@ -23,14 +23,16 @@ _LEAST = np.float32(-87.0)
 _SHIFT = np.int32(23)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def _exp(x: Any, bits: Any, powers: Any, count: int) -> None:
-    """x <- exp(x) for its first `count` values, none above 0; loops that vectorise, to 2e-7 (Cephes' expf).
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+def _exp(x: Any, bits: Any, powers: Any, most: Any, count: int) -> Any:
+    """x <- exp(x - most) for its first `count` values, none above `most`; their sum.
+
+    In loops that vectorise, to 2e-7 of each (Cephes' expf).
 
     Args: bits: the same memory as x, as int32; powers: room for as many int32.
     """
     for at in range(count):
-        value = max(x[at], _LEAST)
+        value = max(x[at] - most, _LEAST)
         power = np.int32(value * _LOG2_E - np.float32(0.5))
         whole = np.float32(power)
         rest = value - whole * _LN2_HIGH - whole * _LN2_LOW
@@ -42,8 +44,12 @@ def _exp(x: Any, bits: Any, powers: Any, count: int) -> None:
         sum_ = sum_ * rest + np.float32(5.0000001201e-1)
         x[at] = sum_ * rest * rest + rest + np.float32(1)
         powers[at] = power << _SHIFT
+    total = np.float32(0)
     for at in range(count):
         bits[at] += powers[at]
+    for at in range(count):
+        total += x[at]
+    return total
 
 
 @_compiled
@@ -70,7 +76,7 @@ def swiglu(x: Any, out: Any) -> None:
         source, target = x[row], out[row]
         for at in range(width):
             e[at] = -abs(source[at])
-        _exp(e, bits, powers, width)
+        _exp(e, bits, powers, np.float32(0), width)
         for at in range(width):
             gate = source[at]
             top = e[at] if gate < 0 else np.float32(1)
@@ -128,14 +134,10 @@ def attend(dim: int) -> _Pass:
                         for at in range(dim):
                             s0 += query[at] * k0[at]
                         weights[place] = s0
-                    most, total = weights[0], np.float32(0)
+                    most = weights[0]
                     for place in range(1, seen):
                         most = max(most, weights[place])
-                    for place in range(seen):
-                        weights[place] -= most
-                    _exp(weights, bits, powers, seen)
-                    for place in range(seen):
-                        total += weights[place]
+                    total = _exp(weights, bits, powers, most, seen)
                     for at in range(dim):
                         result[at] = np.float32(0)
                     for place in range(0, fours, 4):

@@ -40,6 +40,13 @@ def serves_head(norm: TorchRMSNorm, output_layer: Any) -> bool:
     return _on_cpu(norm) and output_layer.tp_group.size() == 1 and output_layer.bias is None
 
 
+def serves_embedding(embedding: Any) -> bool:
+    """Whether an embedding is its rows and nothing else: no multiplier, no positions, not cut over ranks."""
+    words = embedding.word_embeddings
+    bare = not embedding._forward_hooks and not embedding.add_position_embedding
+    return bool(bare and words.weight.device.type == "cpu" and words.tp_group.size() == 1)
+
+
 def _on_cpu(norm: TorchRMSNorm) -> bool:
     return norm.weight.device.type == "cpu" and norm.weight.dtype == torch.float32
 

@@ -12,13 +12,21 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from megatron.core.ssm.mamba_layer import MambaLayer
 from torch import Tensor
 
 from prism.kernels.norm import rms_norm
 from prism.megatron.attention import PrismSelfAttention
 from prism.megatron.decode import DecodeContext, Head, Part
-from prism.megatron.decode_cpu import CompiledAttention, CompiledHead, CompiledMLP, serves, serves_head
+from prism.megatron.decode_cpu import (
+    CompiledAttention,
+    CompiledHead,
+    CompiledMLP,
+    serves,
+    serves_embedding,
+    serves_head,
+)
 from prism.megatron.linear import PrismRowParallelLinear
 from prism.megatron.mlp import PrismMLP
 from prism.megatron.multipliers import residual_multiplier
@@ -32,9 +40,7 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
         tokens: (slots,).
         hidden: the stage before's, (1, slots, hidden); None on the first.
     """
-    if hidden is None:
-        hidden = module.embedding(input_ids=tokens[:, None], position_ids=context.lengths[:, None])
-    x = hidden[0]
+    x = _embedded(module, tokens, context) if hidden is None else hidden[0]
     angles = None
     if getattr(module, "position_embedding_type", None) == "rope":
         angles = module.rotary_pos_emb(context.max_sequence_length)
@@ -48,6 +54,15 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
     if context.head is None:
         context.head = _head(module, len(x))
     return context.head(x)[None]
+
+
+def _embedded(module: Any, tokens: Tensor, context: DecodeContext) -> Tensor:
+    """(slots,) -> (slots, hidden)."""
+    embedding = module.embedding
+    if serves_embedding(embedding):
+        return F.embedding(tokens, embedding.word_embeddings.weight)
+    embedded: Tensor = embedding(input_ids=tokens[:, None], position_ids=context.lengths[:, None])
+    return embedded[0]
 
 
 def _head(module: Any, slots: int) -> Head:

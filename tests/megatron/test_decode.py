@@ -51,8 +51,8 @@ def difference(model: MegatronLanguageModel, asked: Sequence[Request], responses
 def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether a token's parts are compiled, or torch's operators as on a GPU."""
     if request.param == "torch":
-        monkeypatch.setattr(decode_step, "serves", lambda *_: False)
-        monkeypatch.setattr(decode_step, "serves_head", lambda *_: False)
+        for name in ("serves", "serves_embedding", "serves_head"):
+            monkeypatch.setattr(decode_step, name, lambda *_: False)
     return str(request.param)
 
 
