@@ -2,8 +2,8 @@
 
 | ratio | ours over |
 |---|---|
-| equal_*_over_transformers | `generate` of transformers, 64 responses of one length |
-| equal_*_over_bare_loop | a bare PyTorch loop with caches at the same sizes, the same 64 responses |
+| equal_*_N_over_transformers | `generate` of transformers, N responses of one length |
+| equal_*_N_over_bare_loop | a bare PyTorch loop with caches at the same sizes, the same N responses |
 | ragged_*_over_transformers | the same `generate` in static batches of 64, 512 prompts, lognormal lengths |
 
 Lengths are forced on every contender alike. transformers is given the weights that ours exports.
@@ -42,30 +42,34 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root, process_groups(Layout(), seed=1):
         for kind, name in (("dense", "miniature"), ("hybrid", "miniature_hybrid")):
             world = prepared(name, Path(root))
-            equal(kind, world, ratios, figures, 16 if small else MEDIAN, 1 if small else 9)
-            ragged(kind, world, ratios, figures, (64, 16, 64) if small else (512, SLOTS, LONGEST), 1 if small else 3)
+            for slots in (16, SLOTS):
+                equal(kind, world, ratios, figures, (slots, 16 if small else MEDIAN), 1 if small else 9)
+            ragged(kind, world, ratios, figures, (64, 16, 64) if small else (512, SLOTS, LONGEST), 1 if small else 2)
     report("generation", ratios, figures)
 
 
-def equal(kind: str, world: World, ratios: dict[str, Ratio], figures: dict[str, Any], new: int, rounds: int) -> None:
-    """64 responses of one length."""
-    given = torch.randint(4, world.vocabulary, (SLOTS, WIDTH), generator=torch.Generator().manual_seed(1))
+def equal(
+    kind: str, world: World, ratios: dict[str, Ratio], figures: dict[str, Any], sizes: tuple[int, int], rounds: int
+) -> None:
+    """Args: sizes: responses, all of them of one length, and that length."""
+    slots, new = sizes
+    given = torch.randint(4, world.vocabulary, (slots, WIDTH), generator=torch.Generator().manual_seed(1))
     requests = [Request(prompt, sample_seed(number)) for number, prompt in enumerate(given.tolist())]
-    ours, theirs = generator(world, SLOTS), peer(world)
+    ours, theirs = generator(world, slots), peer(world)
     bare = (PlainModel if kind == "dense" else PlainHybrid)(world.vocabulary).eval()
     long = given if kind == "dense" else given[:, -1:]  # the bare hybrid takes its prompt token by token: it gets one
     seconds = median_seconds(
         {
             "ours": lambda: ours.generate(requests, Sampling(1.0, 1.0, new, ())),
-            "transformers": lambda: hf_generate(theirs, given, [new] * SLOTS),
+            "transformers": lambda: hf_generate(theirs, given, [new] * slots),
             "bare loop": lambda: bare.generate(long, new),
         },
         rounds,
     )
-    speed = {name: SLOTS * new / value for name, value in seconds.items()}
-    figures |= {f"equal, {kind}, {name}, tokens/s": round(value, 1) for name, value in speed.items()}
-    ratios[f"equal_{kind}_over_transformers"] = Ratio(speed["ours"] / speed["transformers"], 2.0)
-    ratios[f"equal_{kind}_over_bare_loop"] = Ratio(speed["ours"] / speed["bare loop"], 0.6)
+    speed = {name: slots * new / value for name, value in seconds.items()}
+    figures |= {f"equal, {kind}, {slots}, {name}, tokens/s": round(value, 1) for name, value in speed.items()}
+    ratios[f"equal_{kind}_{slots}_over_transformers"] = Ratio(speed["ours"] / speed["transformers"], 2.0)
+    ratios[f"equal_{kind}_{slots}_over_bare_loop"] = Ratio(speed["ours"] / speed["bare loop"], 0.6)
 
 
 def ragged(
