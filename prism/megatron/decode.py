@@ -24,11 +24,21 @@ if TYPE_CHECKING:
 Part = Callable[[Tensor, Any, Tensor | None], Tensor]
 """A part of a layer on one token a slot: (slots, hidden), the context, RoPE's angles -> (slots, hidden)."""
 
-Head = Callable[[Tensor], Tensor]
-"""(slots, hidden) -> (slots, vocabulary)."""
-
 _BLOCK = 64
 """Caches grow by whole blocks of positions, to half as much again at least."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one token a slot goes through a model chunk, for a number of slots: see `prism.megatron.decode_step`.
+
+    embed: tokens (slots,), the context -> (slots, hidden); None behind the first pipeline stage.
+    head: (slots, hidden) -> logits (slots, vocabulary); None before the last.
+    """
+
+    embed: Callable[[Tensor, Any], Tensor] | None
+    parts: Sequence[Part]
+    head: Callable[[Tensor], Tensor] | None
 
 
 @dataclass
@@ -74,10 +84,8 @@ class DecodeContext(BaseInferenceContext):
         self._rotation: Rotation | None = None
         self._places: dict[int, Tensor] = {}
         self._tables: tuple[Tensor, Tensor] | None = None
-        self.plan: list[Part] | None = None
-        """How a token goes through the layers, for as many slots as there are: see `prism.megatron.decode_step`."""
-        self.head: Head | None = None
-        """What makes logits of it."""
+        self.plan: Plan | None = None
+        """For as many slots as there are; None until a token needs it."""
 
     @property
     def decoding(self) -> bool:
@@ -131,7 +139,7 @@ class DecodeContext(BaseInferenceContext):
         rows = torch.tensor(slots, device=self.lengths.device)
         self.lengths = self.lengths[rows]
         self._host_lengths = [self._host_lengths[slot] for slot in slots]
-        self.max_batch_size, self.plan, self.head = len(slots), None, None
+        self.max_batch_size, self.plan = len(slots), None
         for cache in self._caches.values():
             cache.keep(rows)
         for number, state in self.mamba_states.items():

@@ -7,7 +7,7 @@ what is computed is the same, and `tests/megatron/test_decode.py` holds it to th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from prism.kernels.norm import rms_norm
 from prism.megatron.attention import PrismSelfAttention
-from prism.megatron.decode import DecodeContext, Head, Part
+from prism.megatron.decode import DecodeContext, Part, Plan
 from prism.megatron.decode_cpu import (
     CompiledAttention,
     CompiledHead,
@@ -40,33 +40,43 @@ def decode_token(module: Any, tokens: Tensor, context: DecodeContext, hidden: Te
         tokens: (slots,).
         hidden: the stage before's, (1, slots, hidden); None on the first.
     """
-    x = _embedded(module, tokens, context) if hidden is None else hidden[0]
+    plan = context.plan
+    if plan is None:
+        plan = context.plan = _plan(module, len(tokens))
+    if hidden is not None:
+        x = hidden[0]
+    else:
+        assert plan.embed is not None
+        x = plan.embed(tokens, context)
     angles = None
     if getattr(module, "position_embedding_type", None) == "rope":
         angles = module.rotary_pos_emb(context.max_sequence_length)
-    if context.plan is None:
-        multiplier = residual_multiplier(module)
-        context.plan = [part for layer in module.decoder.layers for part in _parts(layer, multiplier, len(x))]
-    for part in context.plan:
+    for part in plan.parts:
         x = part(x, context, angles)
-    if not module.post_process:
-        return x[None]
-    if context.head is None:
-        context.head = _head(module, len(x))
-    return context.head(x)[None]
+    return (x if plan.head is None else plan.head(x))[None]
 
 
-def _embedded(module: Any, tokens: Tensor, context: DecodeContext) -> Tensor:
-    """(slots,) -> (slots, hidden)."""
-    embedding = module.embedding
+def _plan(module: Any, slots: int) -> Plan:
+    multiplier = residual_multiplier(module)
+    return Plan(
+        _embed(module.embedding) if module.pre_process else None,
+        [part for layer in module.decoder.layers for part in _parts(layer, multiplier, slots)],
+        _head(module, slots) if module.post_process else None,
+    )
+
+
+def _embed(embedding: Any) -> Callable[[Tensor, DecodeContext], Tensor]:
     if serves_embedding(embedding):
-        return F.embedding(tokens, embedding.word_embeddings.weight)
-    embedded: Tensor = embedding(input_ids=tokens[:, None], position_ids=context.lengths[:, None])
-    return embedded[0]
+        return lambda tokens, _: F.embedding(tokens, embedding.word_embeddings.weight)
+
+    def embedded(tokens: Tensor, context: DecodeContext) -> Tensor:
+        found: Tensor = embedding(input_ids=tokens[:, None], position_ids=context.lengths[:, None])
+        return found[0]
+
+    return embedded
 
 
-def _head(module: Any, slots: int) -> Head:
-    """From the residual stream to logits."""
+def _head(module: Any, slots: int) -> Callable[[Tensor], Tensor]:
     norm = module.decoder.final_norm if hasattr(module.decoder, "final_norm") else module.decoder.final_layernorm
     tied = module.share_embeddings_and_output_weights
     weight = module.shared_embedding_or_output_weight() if tied else None
