@@ -39,18 +39,20 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class WeightComparison:
-    """analysis/weights/<before>__<after>.json. `in_bf16`: both rounded to bf16, where they weren't bf16 anyhow."""
+class Compared(Changes):
+    """Of a checkpoint against another. `in_bf16`: both rounded to bf16, where they weren't bf16 anyhow."""
+
+    in_bf16: Changes | None = None
+    dtype: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightComparison(Compared):
+    """analysis/weights/<before>__<after>.json."""
 
     before: str
     after: str
-    total: Change
-    by_component: Mapping[str, Change] = Field(default_factory=dict)
-    by_sub_component: Mapping[str, Change] = Field(default_factory=dict)
-    by_layer: Mapping[int, Change] = Field(default_factory=dict)
-    in_bf16: Changes | None = None
     tensors: tuple[TensorChange, ...] = ()
-    dtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,20 +107,12 @@ class RelationFile:
 
 
 @dataclass(frozen=True)
-class SeriesFigures:
-    """Of a checkpoint against the start."""
-
-    total: Change
-    dtype: str = ""
-    by_component: Mapping[str, Change] = Field(default_factory=dict)
-    in_bf16: Changes | None = None
-
-
-@dataclass(frozen=True)
 class SeriesPoint:
+    """A checkpoint. `figures`: against the start."""
+
     name: str
     step: int | None
-    figures: SeriesFigures
+    figures: Compared
 
 
 @dataclass(frozen=True)

@@ -44,21 +44,20 @@ class Weights:
 
 def weights(results: Results) -> Weights:
     compared = {pair: results.weights[pair] for pair in pairs(results) if pair in results.weights}
-    plain = {pair: _as_stored(one) for pair, one in compared.items()}
     rounded = {pair: one.in_bf16 for pair, one in compared.items() if one.in_bf16 is not None}
-    components = tuple(dict.fromkeys(name for one in plain.values() for name in one.by_component))
+    components = tuple(dict.fromkeys(name for one in compared.values() for name in one.by_component))
     rows = []
     for pair, one in compared.items():
-        rows.append(_row(pair, plain[pair], one.dtype, components))
+        rows.append(_row(pair, one, one.dtype, components))
         rows += [_row(pair, rounded[pair], ROUNDED, components)] if pair in rounded else []
     files = [_file(pair) for pair in compared]
     figures = [
-        _dots("Relative change by component", plain, components, False, _relative, _L2),
-        _thresholds("Unchanged, by what counts as unchanged", plain),
-        _dots("Relative change by sub-component", plain, _parts(plain), True, _relative, _L2),
-        _dots("Unchanged by sub-component", plain, _parts(plain), True, _unchanged, _SHARE),
-        _by_layer("Relative change by layer", plain, _relative, _L2),
-        _by_layer("Unchanged by layer", plain, _unchanged, Axis("% of elements", low=0)),
+        _dots("Relative change by component", compared, components, False, _relative, _L2),
+        _thresholds("Unchanged, by what counts as unchanged", compared),
+        _dots("Relative change by sub-component", compared, _parts(compared), True, _relative, _L2),
+        _dots("Unchanged by sub-component", compared, _parts(compared), True, _unchanged, _SHARE),
+        _by_layer("Relative change by layer", compared, _relative, _L2),
+        _by_layer("Unchanged by layer", compared, _unchanged, Axis("% of elements", low=0)),
     ]
     grids: list[Figure] = []
     for pair in list(compared)[:_MOST_GRIDS]:
@@ -80,10 +79,6 @@ _SHARE = Axis("% of elements changed by less than 1%", low=0, high=100)
 
 def _file(pair: Pair) -> str:
     return f"analysis/weights/{pair[0]}__{pair[1]}.json"
-
-
-def _as_stored(one: WeightComparison) -> Changes:
-    return Changes(one.total, one.by_component, one.by_sub_component, one.by_layer)
 
 
 def _row(pair: Pair, one: Changes, dtype: str, components: Sequence[str]) -> WeightRow:
