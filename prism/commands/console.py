@@ -1,4 +1,4 @@
-"""Where tables go."""
+"""Where tables and progress go."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def wide_console(*, quiet: bool = False) -> Console:
 
     console = Console(quiet=quiet)
     return console if console.is_terminal or "COLUMNS" in os.environ else Console(quiet=quiet, width=_WIDTH)
+
+
+def tell_progress(first: bool) -> None:
+    """Lines of log for what the package does, of the first rank alone; of others' packages warnings."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("prism").setLevel(logging.INFO if first else logging.ERROR)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

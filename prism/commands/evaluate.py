@@ -113,14 +113,12 @@ def _named(wish: _Wish, what: str, overrides: Sequence[str], parallel: tuple[int
 
 def _evaluate(wish: _Wish, subject: Subject) -> None:
     """Prints the results that there are, also where some tasks couldn't run."""
-    import logging
-
+    from prism.commands.console import tell_progress
     from prism.evaluate.runner import evaluate_tasks
     from prism.evaluate.task import load_tasks
     from prism.megatron.checkpoint.ranks import is_first
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("prism").setLevel(logging.INFO if is_first() else logging.ERROR)
+    tell_progress(is_first())
     tasks = load_tasks(wish.tasks)
     try:
         evaluate_tasks(subject, tasks, wish.out, wish.limit)

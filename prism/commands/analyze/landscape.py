@@ -32,13 +32,13 @@ def landscape(
 
     Example: `prism analyze landscape runs/m:base runs/m:mid runs/m:rl --task miniature_math --out landscape.json`
     """
-    import logging
     import shutil
 
     from prism.recipe.named import require_models
 
     require_models([base, mid, rl])
     from prism.analyze.landscape import Grid, asked_task, points_folder, run_landscape
+    from prism.commands.console import tell_progress
     from prism.evaluate.named import named_model
     from prism.megatron.checkpoint.ranks import is_first
     from prism.megatron.parallel import Layout, process_groups
@@ -48,8 +48,7 @@ def landscape(
     named = [named_model(text, layout=layout, precision=precision) for text in (base, mid, rl)]
     work = points_folder(out) / "weights"
     with process_groups(layout, named[0].seed):
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        logging.getLogger("prism").setLevel(logging.INFO if is_first() else logging.ERROR)
+        tell_progress(is_first())
         chain = [model.open(work) for model in named]
         run_landscape(chain, (base, mid, rl), asked, Grid(points, plane), out)
         if is_first():
