@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from hypothesis import settings
 
 settings.register_profile("prism", deadline=None)  # a busy machine is no failure
 settings.load_profile("prism")
+
+# A shell's background jobs begin with interrupts ignored, and so would all that tests start: commands, Slurm's daemons.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _MARK = re.compile(r"""xdist_group\("(\w+)"\)""")
 
