@@ -31,7 +31,7 @@ def read_task(task: AnyTask, subject: Subject) -> TaskRows:
             f"task {task.name} has no rows", place=str(path), remedy=f"bring data, or set evaluate.data.{task.name}"
         )
     for number, row in enumerate(found.rows):
-        for column in columns_of(task):
+        for column in _columns_of(task):
             if column not in row:
                 raise BadInput(
                     f"no column {column} (here: {', '.join(row)})",
@@ -41,7 +41,7 @@ def read_task(task: AnyTask, subject: Subject) -> TaskRows:
     return found
 
 
-def columns_of(task: AnyTask) -> tuple[str, ...]:
+def _columns_of(task: AnyTask) -> tuple[str, ...]:
     """What every row needs."""
     if isinstance(task, BitsTask):
         return (task.text,) if task.question is None else (task.question, task.answer)

@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,24 +20,13 @@ from prism.evaluate.subject import Subject, server_subject
 from prism.evaluate.task import GenerateTask, load_task, load_tasks
 from tests.data_prep.fetch.conftest import hub as hub
 from tests.data_prep.fetch.mini_hub import MiniHub
-from tests.evaluate.scripted import MODEL, Script, read, scripted_server, tokenizer_folder
+from tests.evaluate.scripted import MODEL, Script, read
 from tests.models.tiny_io import ROOT
 
 ROWS = "".join(
     json.dumps({"problem": f"What is {n} + 0?", "answer": str(n), "level": 1 + n % 2, "subject": "Algebra"}) + "\n"
     for n in range(6)
 )
-
-
-@pytest.fixture(scope="module")
-def script() -> Iterator[Script]:
-    with scripted_server() as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tokenizer_folder(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture

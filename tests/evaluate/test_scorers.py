@@ -11,24 +11,13 @@ from typing import Any
 import pytest
 
 from prism.evaluate.task import GenerateTask, load_task
-from tests.evaluate.scripted import Script, evaluate, scripted_server, tokenizer_folder
+from tests.evaluate.scripted import Script, evaluate
 from tests.score.math_cases import DATA, MISSING, WHY_MISSING, equivalents, golds, perturbations
 from tests.score.test_humaneval import BROKEN, CHEATS, FILE
 from tests.score.test_math_real import FULL
 from tests.score.tiers import contained_by
 
 STRIDE = 1 if FULL else 5
-
-
-@pytest.fixture(scope="module")
-def script() -> Iterator[Script]:
-    with scripted_server() as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tokenizer_folder(tmp_path_factory.mktemp("tokenizer"))
 
 
 def packaged(name: str) -> GenerateTask:
